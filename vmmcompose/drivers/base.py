@@ -1,0 +1,56 @@
+"""What a driver is: the one interface between a VM's spec and the process that runs it."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from vmmcompose.model.capabilities import Capabilities
+from vmmcompose.model.observed import HostFacts, Kernel
+from vmmcompose.model.paths import Paths
+from vmmcompose.model.problem import Problem
+from vmmcompose.model.record import Process
+from vmmcompose.model.spec import VmSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """Everything a driver needs to start a VM; TAP, disk and mount images exist already."""
+
+    spec: VmSpec
+    paths: Paths
+    kernel: Kernel
+    binary: str
+    """Path of the VMM program."""
+    kvm: bool
+    """Whether the accelerator may be used (qemu falls back to tcg)."""
+
+
+Status = Literal["running", "paused", "starting", "halted", "gone", "unresponsive"]
+
+
+class Driver(Protocol):
+    """A way to run VMs. All members are mandatory; what it cannot do is missing from `capabilities`."""
+
+    name: str
+    capabilities: Capabilities
+
+    def check(self, spec: VmSpec, host: HostFacts) -> list[Problem]:
+        """What about this spec this driver cannot do. Pure."""
+
+    def start(self, launch: Launch) -> Process:
+        """Start the VMM in its own session and the guest in it; returns when the guest's CPUs run.
+
+        Raises:
+            DriverError: it did not start. Nothing is left behind: no process, no socket file.
+        """
+
+    def probe(self, paths: Paths, vm_id: str, process: Process) -> Status:
+        """Ask the VMM how it is, with a short timeout."""
+
+    def stop(self, paths: Paths, vm_id: str, process: Process, grace_s: float) -> None:
+        """Ask the guest to shut down, wait `grace_s` seconds, then TERM, then KILL; unlink the socket.
+
+        A process that is gone already is no error.
+
+        Raises:
+            DriverError: the process could not be ended.
+        """

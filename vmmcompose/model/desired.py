@@ -1,0 +1,100 @@
+"""What a manifest asks for, complete: nothing is left to default or to look up in the file."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Power = Literal["running", "stopped", "absent"]
+Condition = Literal["started", "healthy"]
+Protocol = Literal["tcp", "udp"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mount:
+    """A host directory in the guest at `/mnt/<tag>`, as an ext4 image."""
+
+    tag: str
+    source: str
+    """Absolute host path."""
+    mode: Literal["ro", "rw"] = "rw"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Forward:
+    """A host port that leads to a guest port. An empty `bind` means every address of the host."""
+
+    host: int
+    guest: int
+    protocol: Protocol = "tcp"
+    bind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Healthcheck:
+    """How a VM shows that it is ready; exactly one of `tcp`, `http`, `command` is set. Times in seconds."""
+
+    tcp: int | None = None
+    http: str | None = None
+    """`PORT/path`, e.g. `80/healthz`; any 2xx or 3xx answer is healthy."""
+    command: tuple[str, ...] = ()
+    """Run in the guest over SSH; exit 0 is healthy."""
+    interval_s: float = 2.0
+    timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Dependency:
+    """This VM starts only after `vm` has reached `condition`."""
+
+    vm: str
+    condition: Condition = "started"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class GuestFile:
+    """A file the manifest puts into the guest: literal `content`, or the bytes of the host file `source`."""
+
+    path: str
+    content: str = ""
+    source: str = ""
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredVm:
+    """One VM as the manifest wants it. Tuples are sorted where order means nothing."""
+
+    name: str
+    """The short name, unique in its project."""
+    image: str
+    kernel: str = "default"
+    boot_args: str = ""
+    cpus: int = 1
+    memory_mib: int = 512
+    disk_mib: int = 1024
+    hypervisor: str = "auto"
+    ssh_keys: tuple[str, ...] = ()
+    """Public key lines, or absolute paths of public key files."""
+    dns: tuple[str, ...] = ()
+    """Name servers; empty means the host's own."""
+    hostname: str = ""
+    ip: str = ""
+    """A pinned address; empty means the next free one."""
+    mounts: tuple[Mount, ...] = ()
+    ports: tuple[Forward, ...] = ()
+    depends_on: tuple[Dependency, ...] = ()
+    healthcheck: Healthcheck | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    files: tuple[GuestFile, ...] = ()
+    power: Power = "running"
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """A project: its VMs, sorted by name."""
+
+    project: str
+    vms: tuple[DesiredVm, ...] = ()
+    base_dir: str = "/"

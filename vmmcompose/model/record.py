@@ -1,0 +1,47 @@
+"""A VM's record: what was applied and which process runs it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vmmcompose.model.spec import VmSpec
+
+SCHEMA_VERSION = 1
+State = Literal["creating", "starting", "running", "stopping", "stopped", "deleting"]
+"""`creating`, `starting`, `stopping`, `deleting` are intents: found later, they mean an interrupted command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process, known beyond doubt: a pid alone may be somebody else's by now."""
+
+    pid: int
+    start_time: int
+    """Field 22 of /proc/PID/stat, in clock ticks since boot."""
+    boot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One VM's JSON. Times are UTC in ISO 8601."""
+
+    spec: VmSpec
+    state: State
+    process: Process | None = None
+    created: str = ""
+    started: str = ""
+    health: str = ""
+    """`""`, `healthy` or `unhealthy`: what the last wait saw."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableRecord:
+    """A file among the records that cannot be read; its address stays blocked if it can be told.
+
+    `foreign` marks a record of the Go tool baremetalvmm: recognised and left alone.
+    """
+
+    name: str
+    path: str
+    why: str
+    foreign: bool = False
+    ip: str = ""
