@@ -7,7 +7,7 @@ from vmmcompose.model.spec import VmSpec
 
 SCHEMA_VERSION = 1
 State = Literal["creating", "starting", "running", "stopping", "stopped", "deleting"]
-"""`creating`, `starting`, `stopping`, `deleting` are intents: found later, they mean an interrupted command."""
+"""`creating`, `starting`, `stopping`, `deleting` are intents: found later, they tell of an interruption."""
 
 
 @dataclass(frozen=True, slots=True)

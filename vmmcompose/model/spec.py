@@ -12,7 +12,7 @@ class VmSpec:
     name: str
     """The name on the host, `<project>-<vm>`."""
     id: str
-    """12 hex digits, unique on the host: in the TAP's name and alias, rule comments and the VMM's arguments."""
+    """12 hex digits, unique on the host: in TAP names, rule comments and the VMM's arguments."""
     project: str
     vm: str
     """The short name in its project."""
