@@ -1,0 +1,25 @@
+"""What the user asked of one run, beside the manifest."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Choices of one `up`, `down`, `start`, …; the planner and the executor read them."""
+
+    only: tuple[str, ...] = ()
+    """Short names to act on, their dependencies included; empty means all."""
+    recreate: bool = False
+    """Replace root disks although nothing asks for it."""
+    remove_orphans: bool = False
+    """Delete VMs of this project that the manifest no longer names."""
+    keep_disks: bool = False
+    """When deleting a VM keep its record, address and disk."""
+    wait: bool = True
+    """Wait until each VM answers. Dependencies on `healthy` wait in any case."""
+    timeout_s: float = 120.0
+    """How long one VM may take until it answers."""
+    grace_s: float = 30.0
+    """How long a guest may take to shut down before its process is ended."""
+    restart: bool = False
+    """Stop and start the chosen VMs although nothing asks for it."""
