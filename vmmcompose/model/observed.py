@@ -134,6 +134,8 @@ class HostFacts:
     route_localnet: bool = False
     listeners: frozenset[tuple[str, str, int]] = frozenset()
     """(protocol, address, port) of listening sockets; `0.0.0.0` for every address."""
+    networks: tuple[tuple[str, str], ...] = ()
+    """(network, interface) of the host's routes, the default route left out."""
 
 
 @dataclass(frozen=True, slots=True)
