@@ -31,6 +31,8 @@ class Record:
     started: str = ""
     health: str = ""
     """`""`, `healthy` or `unhealthy`: what the last wait saw."""
+    sealed: bool = False
+    """Read without the right to see env values and file contents: those are empty here and say nothing."""
 
 
 @dataclass(frozen=True, slots=True)

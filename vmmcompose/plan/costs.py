@@ -1,0 +1,143 @@
+"""What differs between two specs of one VM, field by field, and what each difference costs."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from vmmcompose.model.desired import Forward
+from vmmcompose.model.plan import Reason
+from vmmcompose.model.spec import VmSpec
+
+Cost = Literal["live", "restart", "replace"]
+
+COSTS: Mapping[str, Cost] = {
+    "ports": "live",
+    "labels": "live",
+    "healthcheck": "live",
+    "depends_on": "live",
+    "peers": "live",
+    "cpus": "restart",
+    "memory_mib": "restart",
+    "disk_mib": "restart",
+    "kernel": "restart",
+    "boot_args": "restart",
+    "driver": "restart",
+    "hostname": "restart",
+    "ip": "restart",
+    "mac": "restart",
+    "tap": "restart",
+    "prefix_len": "restart",
+    "gateway": "restart",
+    "ssh_keys": "restart",
+    "dns": "restart",
+    "mounts": "restart",
+    "env": "restart",
+    "files": "restart",
+    "image": "replace",
+}
+"""Every field that is compared. `resolvers` is not: a laptop's name servers change with its network."""
+
+SECRET_FIELDS = ("env", "files")
+NAMES = {"memory_mib": "memory", "disk_mib": "disk", "driver": "hypervisor"}
+"""Fields whose name in the manifest is another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that differs, what that costs, and how to say it."""
+
+    field: str
+    cost: Cost
+    reasons: tuple[Reason, ...]
+
+
+def diff_specs(old: VmSpec, new: VmSpec, *, sealed: bool = False) -> tuple[Difference, ...]:
+    """What changes from `old` to `new`. `sealed`: the old one's secret fields were not seen, so they are left out."""
+    found = []
+    for name, cost in COSTS.items():
+        if sealed and name in SECRET_FIELDS:
+            continue
+        before, after = getattr(old, name), getattr(new, name)
+        if before != after:
+            found.append(Difference(name, cost, _reasons(name, before, after)))
+    return tuple(found)
+
+
+def worst(differences: Iterable[Difference]) -> Cost | None:
+    """The dearest of the costs; None without differences."""
+    costs = {difference.cost for difference in differences}
+    for cost in ("replace", "restart", "live"):
+        if cost in costs:
+            return cost
+    return None
+
+
+def show_forward(forward: Forward) -> str:
+    """`127.0.0.1:8080->80/udp`, with the parts that are not the default."""
+    bind = f"{forward.bind}:" if forward.bind else ""
+    protocol = "" if forward.protocol == "tcp" else f"/{forward.protocol}"
+    return f"{bind}{forward.host}->{forward.guest}{protocol}"
+
+
+def _reasons(name: str, old: Any, new: Any) -> tuple[Reason, ...]:  # noqa: ANN401 - any field's value
+    label = NAMES.get(name, name)
+    if name in ("memory_mib", "disk_mib"):
+        return (Reason(label, f"{old} MiB", f"{new} MiB"),)
+    if name in _KEYED:
+        key, show = _KEYED[name]
+        return tuple(_keyed(label, {key(i): i for i in old}, {key(i): i for i in new}, show))
+    if name in ("dns", "ssh_keys"):
+        return tuple(_listed(label, old, new))
+    if name == "healthcheck":
+        return (Reason(label, _show_check(old), _show_check(new)),)
+    return (Reason(label, _show(old), _show(new)),)
+
+
+def _keyed(
+    label: str, old: Mapping[str, Any], new: Mapping[str, Any], show: Callable[[Any], str]
+) -> Iterable[Reason]:
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            before = show(old[key]) if key in old else ""
+            after = show(new[key]) if key in new else ""
+            if before == after:
+                yield Reason(f"{label}.{key}", why="changed")
+            else:
+                yield Reason(f"{label}.{key}", before, after)
+
+
+def _listed(label: str, old: tuple[str, ...], new: tuple[str, ...]) -> Iterable[Reason]:
+    for item in sorted(set(old) | set(new)):
+        if item not in new:
+            yield Reason(label, _short(item), "")
+        elif item not in old:
+            yield Reason(label, "", _short(item))
+    if set(old) == set(new):
+        yield Reason(label, why="order changed")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 48 else f"{text[:30]}…{text[-16:]}"
+
+
+def _show(value: Any) -> str:  # noqa: ANN401 - any field's value
+    return str(value) if value != "" else "(none)"
+
+
+def _show_check(value: Any) -> str:  # noqa: ANN401 - Healthcheck or None
+    if value is None:
+        return "(none)"
+    what = f"tcp {value.tcp}" if value.tcp else f"http {value.http}" if value.http else f"command {value.command[0]}"
+    return f"{what} every {value.interval_s:g}s for {value.timeout_s:g}s"
+
+
+_HIDDEN = "(hidden)"
+_KEYED: Mapping[str, tuple[Callable[[Any], str], Callable[[Any], str]]] = {
+    "ports": (lambda f: f"{f.bind or '*'}:{f.host}/{f.protocol}", show_forward),
+    "mounts": (lambda m: m.tag, lambda m: f"{m.source} ({m.mode})"),
+    "labels": (lambda pair: pair[0], lambda pair: pair[1]),
+    "env": (lambda pair: pair[0], lambda _pair: _HIDDEN),
+    "files": (lambda file: file.path, lambda file: f"mode {file.mode:04o} {file.uid}:{file.gid}"),
+    "depends_on": (lambda d: d.vm, lambda d: d.condition),
+    "peers": (lambda pair: pair[0], lambda pair: pair[1]),
+}

@@ -1,0 +1,119 @@
+"""Which step waits for which: the works of all VMs, woven into one graph.
+
+Independent VMs share no edge but the network's, so that they run side by side. Stops go dependents first,
+starts go dependencies first, as `depends_on` says.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+
+from vmmcompose.model.desired import Dependency
+from vmmcompose.model.options import Options
+from vmmcompose.model.plan import Action, Step, SweepFile, SyncNetwork, WaitVm, WriteRecord
+from vmmcompose.plan.vms import VmWork
+
+
+@dataclass(slots=True)
+class Graph:
+    """Steps under construction; ids count up, so every step comes after those it waits for."""
+
+    steps: list[Step] = field(default_factory=list)
+    intents: dict[str, int] = field(default_factory=dict)
+    stopped: dict[str, int] = field(default_factory=dict)
+    started: dict[str, int] = field(default_factory=dict)
+    waited: dict[str, int] = field(default_factory=dict)
+    network: int | None = None
+
+    def add(self, address: str, action: Action, after: Iterable[int | None] = ()) -> int:
+        """Appends a step and gives its id; None among `after` is left out."""
+        step = Step(len(self.steps), address, action, frozenset(i for i in after if i is not None))
+        self.steps.append(step)
+        return step.id
+
+
+def weave(
+    works: Iterable[VmWork], leftovers: Iterable[str], options: Options, *, network_first: bool, network_last: bool
+) -> tuple[Step, ...]:
+    """All steps of a plan, in an order that respects their edges."""
+    graph = Graph()
+    for path in leftovers:
+        graph.add("files", SweepFile(path))
+    by_vm = {work.vm: work for work in works}
+    needs = {vm: _needs(work) for vm, work in by_vm.items()}
+    order = _order(by_vm, needs)
+    for vm in order:
+        intent = by_vm[vm].intent
+        if intent is not None:
+            graph.intents[vm] = graph.add(by_vm[vm].address, WriteRecord(intent))
+    if network_first:
+        graph.network = graph.add("network", SyncNetwork(), graph.intents.values())
+    _stop_all(graph, by_vm, needs, order)
+    ends = [_bring_up(graph, by_vm[vm], needs[vm], by_vm, options) for vm in order]
+    if network_last:
+        gone = [end for vm, end in zip(order, ends, strict=True) if by_vm[vm].start is None]
+        graph.add("network", SyncNetwork(), [graph.network, *gone])
+    return tuple(graph.steps)
+
+
+def _needs(work: VmWork) -> tuple[Dependency, ...]:
+    return work.settled.spec.depends_on if work.settled is not None else ()
+
+
+def _order(by_vm: Mapping[str, VmWork], needs: Mapping[str, tuple[Dependency, ...]]) -> list[str]:
+    sorter: TopologicalSorter[str] = TopologicalSorter()
+    for vm in sorted(by_vm):
+        sorter.add(vm, *(dependency.vm for dependency in needs[vm] if dependency.vm in by_vm))
+    return list(sorter.static_order())
+
+
+def _stop_all(
+    graph: Graph, by_vm: Mapping[str, VmWork], needs: Mapping[str, tuple[Dependency, ...]], order: list[str]
+) -> None:
+    dependents: dict[str, list[str]] = {vm: [] for vm in by_vm}
+    for vm in order:
+        for dependency in needs[vm]:
+            if dependency.vm in dependents:
+                dependents[dependency.vm].append(vm)
+    for vm in reversed(order):
+        work = by_vm[vm]
+        if work.stop is not None:
+            after = [graph.intents.get(vm), *(graph.stopped.get(other) for other in dependents[vm])]
+            graph.stopped[vm] = graph.add(work.address, work.stop, after)
+
+
+def _bring_up(
+    graph: Graph, work: VmWork, needs: tuple[Dependency, ...], by_vm: Mapping[str, VmWork], options: Options
+) -> int | None:
+    last = graph.stopped.get(work.vm, graph.intents.get(work.vm))
+    for action in work.before:
+        last = graph.add(work.address, action, [last])
+    if work.tap is not None:
+        last = graph.add(work.address, work.tap, [last, graph.network])
+    if work.start is not None:
+        ready = [_reached(graph, dependency, by_vm, options) for dependency in needs]
+        last = graph.started[work.vm] = graph.add(work.address, work.start, [last, graph.network, *ready])
+    if work.wait is not None and work.vm not in graph.waited:
+        last = graph.waited[work.vm] = graph.add(work.address, work.wait, [last, graph.network])
+    if work.peers is not None:
+        last = graph.add(work.address, work.peers, [last, graph.network])
+    for action in work.after:
+        last = graph.add(work.address, action, [last])
+    return last
+
+
+def _reached(graph: Graph, dependency: Dependency, by_vm: Mapping[str, VmWork], options: Options) -> int | None:
+    """The step after which a dependency's condition holds; None where it holds already."""
+    work = by_vm.get(dependency.vm)
+    if work is None or work.settled is None:
+        return None
+    vm = dependency.vm
+    if dependency.condition == "started":
+        return graph.started.get(vm)
+    if vm in graph.waited:
+        return graph.waited[vm]
+    if work.start is None and work.settled.health == "healthy":
+        return None
+    wait = WaitVm(work.settled.spec, options.timeout_s)
+    graph.waited[vm] = graph.add(work.address, wait, [graph.started.get(vm), graph.network])
+    return graph.waited[vm]

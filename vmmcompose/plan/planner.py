@@ -1,0 +1,172 @@
+"""The whole plan in order: who is meant, what each VM shall be, what is refused, what it takes."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from vmmcompose.model.capabilities import Capabilities
+from vmmcompose.model.desired import Desired
+from vmmcompose.model.observed import Observed
+from vmmcompose.model.options import Options
+from vmmcompose.model.paths import tap_name
+from vmmcompose.model.plan import Change, Plan, Reason
+from vmmcompose.model.problem import Problem
+from vmmcompose.model.record import Record
+from vmmcompose.model.settings import Settings
+from vmmcompose.model.spec import VmSpec
+from vmmcompose.network.addresses import vm_id
+from vmmcompose.network.compare import network_differences
+from vmmcompose.network.conflicts import find_conflicts
+from vmmcompose.plan.checks import check_names, check_orphans, check_vm, find_image
+from vmmcompose.plan.graph import weave
+from vmmcompose.plan.specs import choose_specs, host_name
+from vmmcompose.plan.view import Index, index
+from vmmcompose.plan.vms import VmWork, work_absent, work_running, work_stopped
+
+ACTIVE = ("creating", "starting", "running", "stopping")
+"""Record states whose VMs need the network."""
+
+
+def make_plan(
+    desired: Desired,
+    observed: Observed,
+    settings: Settings,
+    capabilities: Mapping[str, Capabilities],
+    options: Options,
+) -> Plan:
+    """What has to be done so that the host matches; pure.
+
+    Problems of severity `error` in the result mean that nothing of it may be applied.
+    """
+    ours = {r.spec.vm: r for r in observed.records if r.spec.project == desired.project}
+    only = close_over(desired, frozenset(options.only))
+    specs = choose_specs(desired, observed, settings, only, ours)
+    look = index(observed)
+    problems = list(specs.problems)
+    works = _works(desired, specs.by_vm, look, settings, options, only, ours)
+    running = [specs.by_vm[work.vm] for work in works if work.settled is not None and work.vm in specs.by_vm]
+    problems += check_names(running, observed, desired.project)
+    for work in works:
+        if work.start is not None:
+            spec = specs.by_vm[work.vm]
+            view = look.view(spec.name, spec.id, spec.driver)
+            replaced = work.change is not None and work.change.kind == "replace"
+            problems += check_vm(spec, view, observed, capabilities, replaced=replaced)
+    problems += find_conflicts(running, observed, settings)
+    if not options.remove_orphans:
+        problems += check_orphans(ours.values(), frozenset(vm.name for vm in desired.vms))
+    return _assemble(desired, observed, settings, options, works, problems)
+
+
+def close_over(desired: Desired, only: frozenset[str]) -> frozenset[str]:
+    """The chosen VMs with everything they depend on; empty stays empty, which means all."""
+    vms = {vm.name: vm for vm in desired.vms}
+    found: set[str] = set()
+    queue = sorted(only)
+    while queue:
+        name = queue.pop()
+        if name not in found and name in vms:
+            found.add(name)
+            if vms[name].power == "running":
+                queue += [dependency.vm for dependency in vms[name].depends_on]
+    return frozenset(found)
+
+
+def _works(
+    desired: Desired,
+    specs: Mapping[str, VmSpec],
+    look: Index,
+    settings: Settings,
+    options: Options,
+    only: frozenset[str],
+    ours: Mapping[str, Record],
+) -> list[VmWork]:
+    works = []
+    for vm in desired.vms:
+        if only and vm.name not in only:
+            continue
+        record = ours.get(vm.name)
+        chosen = not options.only or vm.name in options.only
+        mine = options if chosen else replace(options, recreate=False, restart=False)
+        if vm.power == "running" and vm.name in specs:
+            spec = specs[vm.name]
+            works.append(work_running(spec, find_image(spec, look.observed), look, settings, mine))
+        elif vm.power == "stopped" and record is not None:
+            works.append(work_stopped(record, look, options))
+        elif vm.power == "absent":
+            works.append(_absent(desired.project, vm.name, record, look, settings, options, "asked for"))
+    if not only:
+        wanted = {vm.name for vm in desired.vms}
+        for name, record in sorted(ours.items()):
+            if name not in wanted and options.remove_orphans:
+                works.append(
+                    _absent(desired.project, name, record, look, settings, options, "not in the manifest any more")
+                )
+    return works
+
+
+def _absent(
+    project: str, vm: str, record: Record | None, look: Index, settings: Settings, options: Options, why: str
+) -> VmWork:
+    if options.keep_disks and record is not None:
+        return work_stopped(record, look, options)
+    name = host_name(project, vm)
+    identity = record.spec.id if record else vm_id(settings.data_dir, name)
+    return work_absent(name, vm, identity, tap_name(identity), look, options, why)
+
+
+def _assemble(
+    desired: Desired,
+    observed: Observed,
+    settings: Settings,
+    options: Options,
+    works: list[VmWork],
+    problems: list[Problem],
+) -> Plan:
+    touched = {work.intent.spec.name: work.intent for work in works if work.intent is not None}
+    before = {record.spec.name: record for record in observed.records}
+    middle = {**before, **touched}
+    final = dict(middle)
+    for work in works:
+        name = host_name(desired.project, work.vm)
+        if work.settled is not None:
+            final[name] = work.settled
+        else:
+            final.pop(name, None)
+    needs_now = network_differences(_active(middle.values()), settings, observed)
+    first = bool(needs_now) and bool(_active(middle.values()))
+    shrinks = len(_active(final.values())) < len(_active(middle.values())) or any(
+        work.change is not None and work.change.kind == "delete" for work in works
+    )
+    last = shrinks or (bool(needs_now) and not first)
+    changes = [work.change for work in works if work.change is not None]
+    changes += _network_change(observed, settings, before, needs_now, gone=not _active(final.values()))
+    if observed.leftovers:
+        reasons = tuple(Reason(why=f"left by an interrupted command: {path}") for path in observed.leftovers)
+        changes.append(Change("files", "delete", reasons))
+    steps = weave(works, observed.leftovers, options, network_first=first, network_last=last)
+    return Plan(desired.project, tuple(changes), steps if changes else (), tuple(problems))
+
+
+def _active(records: Iterable[Record]) -> tuple[Record, ...]:
+    return tuple(record for record in records if record.state in ACTIVE)
+
+
+def _network_change(
+    observed: Observed,
+    settings: Settings,
+    before: Mapping[str, Record],
+    needs_now: tuple[Reason, ...],
+    *,
+    gone: bool,
+) -> list[Change]:
+    bridge = observed.links is None or settings.bridge_name in observed.links
+    drift = network_differences(_active(before.values()), settings, observed)
+    if gone:
+        there = observed.links is not None and settings.bridge_name in observed.links
+        why = "no VM needs it any more"
+        return [Change("network", "delete", (Reason(why=why),))] if there or drift else []
+    if drift and _active(before.values()):
+        return [Change("network", "repair", drift)]
+    if needs_now and not bridge:
+        return [Change("network", "create", (Reason("bridge", "", f"{settings.bridge_name} {settings.subnet}"),))]
+    return []

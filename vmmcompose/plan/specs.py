@@ -1,0 +1,185 @@
+"""Every choice about a VM, made once: its address, MAC, TAP, driver, and the content of the files it names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
+
+from vmmcompose.model.desired import Desired, DesiredVm, GuestFile
+from vmmcompose.model.observed import HostFacts, Observed
+from vmmcompose.model.paths import tap_name
+from vmmcompose.model.problem import Problem
+from vmmcompose.model.record import Record
+from vmmcompose.model.settings import Settings
+from vmmcompose.model.spec import VmSpec
+from vmmcompose.network.addresses import AddressPool, mac_of, prefix_len, vm_id
+
+
+@dataclass(slots=True)
+class Specs:
+    """What was chosen, by short name, and what could not be."""
+
+    by_vm: dict[str, VmSpec] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def host_name(project: str, vm: str) -> str:
+    """A project VM's name on the host."""
+    return f"{project}-{vm}"
+
+
+def choose_specs(
+    desired: Desired, observed: Observed, settings: Settings, only: frozenset[str], records: Mapping[str, Record]
+) -> Specs:
+    """The full spec of every VM that is wanted, addresses kept where a record has one.
+
+    `only` limits which VMs may get a first address; `records` are this project's, by short name.
+    """
+    specs = Specs()
+    addresses = _addresses(desired, observed, settings, only, records, specs.problems)
+    peers = tuple(sorted(addresses.items()))
+    for vm in desired.vms:
+        if vm.name in addresses:
+            record = records.get(vm.name)
+            spec = _spec(desired, vm, addresses[vm.name], observed, settings, record, specs.problems)
+            specs.by_vm[vm.name] = replace(spec, peers=peers)
+    return specs
+
+
+def _addresses(
+    desired: Desired,
+    observed: Observed,
+    settings: Settings,
+    only: frozenset[str],
+    records: Mapping[str, Record],
+    problems: list[Problem],
+) -> dict[str, str]:
+    ours = {host_name(desired.project, vm.name) for vm in desired.vms}
+    taken = {record.spec.ip for record in observed.records if record.spec.name not in ours}
+    taken |= {record.ip for record in observed.unreadable if record.ip}
+    wanted = [vm for vm in desired.vms if vm.power != "absent"]
+    subnet = ip_network(settings.subnet)
+    chosen: dict[str, str] = {}
+    for vm in wanted:
+        record = records.get(vm.name)
+        if vm.ip:
+            chosen[vm.name] = vm.ip
+        elif record and _inside(record.spec.ip, subnet) and record.spec.ip not in taken:
+            chosen[vm.name] = record.spec.ip
+    pool = AddressPool(settings, taken | set(chosen.values()))
+    for vm in wanted:
+        if vm.name in chosen or (only and vm.name not in only) or (vm.power == "stopped" and vm.name not in records):
+            continue
+        address = pool.take()
+        if address is None:
+            problems.append(
+                Problem(
+                    "subnet-full",
+                    f"no free address in {settings.subnet} for VM `{vm.name}`",
+                    ("vms", vm.name),
+                    "take VMs down, or set a wider subnet",
+                )
+            )
+        else:
+            chosen[vm.name] = address
+    return chosen
+
+
+def _inside(address: str, subnet: object) -> bool:
+    from ipaddress import ip_address
+
+    return ip_address(address) in subnet  # type: ignore[operator]
+
+
+def _spec(
+    desired: Desired,
+    vm: DesiredVm,
+    address: str,
+    observed: Observed,
+    settings: Settings,
+    record: Record | None,
+    problems: list[Problem],
+) -> VmSpec:
+    name = host_name(desired.project, vm.name)
+    identity = record.spec.id if record else vm_id(settings.data_dir, name)
+    return VmSpec(
+        name=name,
+        id=identity,
+        project=desired.project,
+        vm=vm.name,
+        driver=choose_driver(vm, observed.host, settings, record),
+        image=vm.image,
+        kernel=vm.kernel,
+        boot_args=vm.boot_args,
+        cpus=vm.cpus,
+        memory_mib=vm.memory_mib,
+        disk_mib=vm.disk_mib,
+        hostname=vm.hostname or vm.name,
+        ip=address,
+        prefix_len=prefix_len(settings),
+        gateway=settings.gateway,
+        mac=mac_of(address),
+        tap=tap_name(identity),
+        ssh_keys=_ssh_keys(vm, observed, problems),
+        dns=vm.dns,
+        resolvers=observed.host.nameservers,
+        mounts=vm.mounts,
+        ports=vm.ports,
+        depends_on=vm.depends_on,
+        healthcheck=vm.healthcheck,
+        labels=vm.labels,
+        env=vm.env,
+        files=tuple(_file(vm, entry, observed, problems) for entry in vm.files),
+    )
+
+
+def choose_driver(vm: DesiredVm, host: HostFacts, settings: Settings, record: Record | None) -> str:
+    """The driver named, or for `auto` the one that runs the VM already, or firecracker where KVM is usable, or qemu."""
+    wish = vm.hypervisor if vm.hypervisor != "auto" else settings.hypervisor
+    if wish != "auto":
+        return wish
+    if record and record.spec.driver in host.binaries:
+        return record.spec.driver
+    return "firecracker" if "firecracker" in host.binaries and host.kvm_usable else "qemu"
+
+
+def _ssh_keys(vm: DesiredVm, observed: Observed, problems: list[Problem]) -> tuple[str, ...]:
+    keys: list[str] = []
+    for index, entry in enumerate(vm.ssh_keys):
+        if not entry.startswith("/"):
+            keys.append(entry)
+            continue
+        source = observed.sources.get(entry)
+        if source is None or source.kind != "file":
+            problems.append(
+                Problem("no-such-file", f"VM `{vm.name}`: no SSH key file {entry}", ("vms", vm.name, "ssh_keys", index))
+            )
+            continue
+        lines = [line.strip() for line in source.text.splitlines()]
+        keys += [line for line in lines if line and not line.startswith("#")]
+        if "PRIVATE KEY" in source.text:
+            problems.append(
+                Problem(
+                    "private-key",
+                    f"VM `{vm.name}`: {entry} is a private key",
+                    ("vms", vm.name, "ssh_keys", index),
+                    "name the public key, usually the same path with .pub behind it",
+                )
+            )
+    return tuple(dict.fromkeys(keys))
+
+
+def _file(vm: DesiredVm, entry: GuestFile, observed: Observed, problems: list[Problem]) -> GuestFile:
+    if not entry.source:
+        return entry
+    source = observed.sources.get(entry.source)
+    if source is None or source.kind != "file":
+        problems.append(
+            Problem(
+                "no-such-file",
+                f"VM `{vm.name}`: cannot read {entry.source} for {entry.path}",
+                ("vms", vm.name, "files"),
+                "is it a file of at most 1 MiB that you may read?",
+            )
+        )
+        return entry
+    return replace(entry, content=source.text)

@@ -1,0 +1,81 @@
+"""What the host shows of one VM, gathered from the whole observation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from vmmcompose.model.desired import Mount
+from vmmcompose.model.observed import Disk, Observed
+from vmmcompose.model.record import Process, Record
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class VmView:
+    """One VM on the host: its record, its process if it lives, its disk."""
+
+    name: str
+    record: Record | None
+    process: Process | None
+    """The living process that carries the VM's id, whether or not the record knows it."""
+    driver: str
+    disk: Disk | None
+
+    @property
+    def alive(self) -> bool:
+        """Whether a VMM runs."""
+        return self.process is not None
+
+    @property
+    def stray(self) -> bool:
+        """Whether the running process is not the one the record names."""
+        return self.process is not None and (self.record is None or self.record.process != self.process)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether the record holds an intent that nobody brought to an end."""
+        return self.record is not None and self.record.state not in ("running", "stopped")
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An observation with its lists turned into look-ups, so that planning n VMs takes n steps."""
+
+    observed: Observed
+    processes: Mapping[str, tuple[Process, str]]
+    records: Mapping[str, Record]
+    """By the name on the host."""
+
+    def view(self, name: str, vm_id: str, driver: str) -> VmView:
+        """The VM called `name` on the host."""
+        process, seen_driver = self.processes.get(vm_id, (None, driver))
+        return VmView(name, self.records.get(name), process, seen_driver, self.observed.disks.get(name))
+
+    def has_tap(self, tap: str) -> bool:
+        """Whether the link is there; unseen links count as there, for nothing is guessed."""
+        return self.observed.links is None or tap in self.observed.links
+
+    def mount_reason(self, name: str, mount: Mount) -> str:
+        """Why a mount's image has to be built, in words; empty where it has not."""
+        image = self.observed.mounts.get((name, mount.tag))
+        if image is None:
+            return "its image is missing"
+        if (image.source, image.mode) != (mount.source, mount.mode):
+            return "it was made from another folder or mode"
+        source = self.observed.sources.get(mount.source)
+        if mount.mode == "ro" and source is not None and source.kind == "directory" and source.digest != image.digest:
+            return "the folder's content changed"
+        return ""
+
+    def old_tags(self, name: str, wanted: frozenset[str]) -> list[str]:
+        """Tags of images that no mount wants any more."""
+        return sorted(tag for owner, tag in self.observed.mounts if owner == name and tag not in wanted)
+
+
+def index(observed: Observed) -> Index:
+    """The look-ups for one observation."""
+    return Index(
+        observed,
+        {found.vm_id: (found.process, found.driver) for found in observed.processes},
+        {record.spec.name: record for record in observed.records},
+    )

@@ -1,0 +1,285 @@
+"""What one VM needs: a change for people and the actions that make it, in the order they must be done."""
+
+from dataclasses import dataclass, field, replace
+
+from vmmcompose.guest import files_digest
+from vmmcompose.model.observed import Image
+from vmmcompose.model.options import Options
+from vmmcompose.model.plan import (
+    Action,
+    BuildMount,
+    Change,
+    ChangeKind,
+    CreateDisk,
+    CreateTap,
+    DeleteDisk,
+    DeleteMount,
+    DeleteTap,
+    DeleteVm,
+    GrowDisk,
+    Reason,
+    StartVm,
+    StopVm,
+    UpdatePeers,
+    WaitVm,
+    WriteGuestFiles,
+)
+from vmmcompose.model.record import Record, State
+from vmmcompose.model.settings import Settings
+from vmmcompose.model.spec import VmSpec
+from vmmcompose.network.compare import tap_differences
+from vmmcompose.plan.costs import Difference, diff_specs, show_forward, worst
+from vmmcompose.plan.view import MIB, Index, VmView
+
+
+@dataclass(slots=True)
+class VmWork:
+    """One VM's part of a plan. `before` runs one after the other, then the TAP, the start and the wait."""
+
+    vm: str
+    address: str
+    change: Change | None = None
+    intent: Record | None = None
+    """Written first, under the host lock."""
+    stop: StopVm | None = None
+    before: list[Action] = field(default_factory=list)
+    tap: CreateTap | None = None
+    start: StartVm | None = None
+    wait: WaitVm | None = None
+    peers: UpdatePeers | None = None
+    after: list[Action] = field(default_factory=list)
+    settled: Record | None = None
+    """The record as it will be; None when it goes."""
+
+
+def work_running(
+    spec: VmSpec, image: Image | None, index: Index, settings: Settings, options: Options
+) -> VmWork:
+    """What it takes until this VM runs as `spec` says."""
+    view = index.view(spec.name, spec.id, spec.driver)
+    record = view.record
+    work = VmWork(spec.vm, f"vm/{spec.vm}")
+    differences = diff_specs(record.spec, spec, sealed=record.sealed) if record else ()
+    replaces = _replace_reasons(view, spec, image, differences, options)
+    restarts = [] if view.record is None and not view.alive else _restart_reasons(view, spec, index, differences, options)
+    taps = tap_differences(spec, index.observed.links, settings) if index.observed.links is not None else ()
+    runs_on = view.alive and not replaces and not restarts
+    if runs_on:
+        _keep_running(work, spec, view, differences, taps, options)
+    else:
+        _start(work, spec, image, view, index, replaces, restarts, options, bool(taps))
+    return work
+
+
+def _keep_running(
+    work: VmWork,
+    spec: VmSpec,
+    view: VmView,
+    differences: tuple[Difference, ...],
+    taps: tuple[Reason, ...],
+    options: Options,
+) -> None:
+    record = view.record
+    assert record is not None
+    peers_changed = record.spec.peers != spec.peers
+    # The record keeps the old names until the guest has the new ones: an interrupted update stays visible.
+    kept = replace(spec, peers=record.spec.peers, resolvers=record.spec.resolvers)
+    if record.sealed:
+        kept = replace(kept, env=record.spec.env, files=record.spec.files)
+    if kept != record.spec:
+        work.intent = replace(record, spec=kept)
+    work.settled = replace(record, spec=kept)
+    if peers_changed:
+        work.peers = UpdatePeers(spec)
+    if taps:
+        work.tap = CreateTap(spec)
+    reasons = [reason for difference in differences for reason in difference.reasons] + list(taps)
+    if options.wait and record.health == "unhealthy":
+        work.wait = WaitVm(spec, options.timeout_s)
+        reasons.append(Reason(why="it did not answer when last waited for"))
+    if reasons:
+        kind: ChangeKind = "repair" if not differences else "update"
+        work.change = Change(work.address, kind, tuple(reasons))
+
+
+def _start(
+    work: VmWork,
+    spec: VmSpec,
+    image: Image | None,
+    view: VmView,
+    index: Index,
+    replaces: list[Reason],
+    restarts: list[Reason],
+    options: Options,
+    tap_wrong: bool,
+) -> None:
+    record = view.record
+    old = record or Record(spec, "creating")
+    state: State = "starting"
+    # A living process stays in the record until it is stopped, so that a crash now forgets nobody.
+    work.intent = replace(old, spec=spec, state=state, process=view.process, health="", sealed=False)
+    work.settled = replace(work.intent, state="running")
+    if record == work.intent:
+        work.intent = None
+    if view.process is not None:
+        work.stop = StopVm(
+            spec.name, spec.id, view.driver, view.process, options.grace_s, "starting"
+        )
+    work.before = _disk_actions(spec, image, view, bool(replaces)) + _mount_actions(spec, index)
+    digest = files_digest(spec)
+    fresh = any(isinstance(action, CreateDisk) for action in work.before)
+    if fresh or view.disk is None or view.disk.info is None or view.disk.info.files_digest != digest:
+        work.before.append(WriteGuestFiles(spec, digest))
+    if tap_wrong or view.alive or not index.has_tap(spec.tap):
+        work.tap = CreateTap(spec)
+    work.start = StartVm(spec)
+    if options.wait:
+        work.wait = WaitVm(spec, options.timeout_s)
+    work.change = _start_change(work, spec, view, replaces, restarts)
+
+
+def _start_change(
+    work: VmWork, spec: VmSpec, view: VmView, replaces: list[Reason], restarts: list[Reason]
+) -> Change:
+    loss = ""
+    if view.record is None and view.disk is None and not view.alive:
+        return Change(work.address, "create", _summary(spec))
+    if replaces:
+        size = view.disk.size_bytes // MIB if view.disk else view.record.spec.disk_mib if view.record else 0
+        loss = f"the root disk of VM `{spec.vm}` ({size} MiB)"
+        return Change(work.address, "replace", tuple(replaces + restarts), loss)
+    if view.alive:
+        if view.disk is None:
+            loss = f"what VM `{spec.vm}` wrote to its deleted root disk"
+        return Change(work.address, "restart", tuple(restarts), loss)
+    return Change(work.address, "start", (_dead_reason(view), *restarts))
+
+
+def _dead_reason(view: VmView) -> Reason:
+    if view.record is None:
+        return Reason(why="its record is missing; its disk is kept")
+    if view.record.process is None:
+        return Reason(why="it is stopped" if view.record.state == "stopped" else "its start was interrupted")
+    return Reason(why=f"its process (pid {view.record.process.pid}) is gone")
+
+
+def _replace_reasons(
+    view: VmView, spec: VmSpec, image: Image | None, differences: tuple[Difference, ...], options: Options
+) -> list[Reason]:
+    if view.disk is None:
+        return []
+    reasons = [r for d in differences if d.cost == "replace" for r in d.reasons]
+    info = view.disk.info
+    if not reasons and info is not None and info.image != spec.image:
+        reasons.append(Reason("image", info.image, spec.image))
+    if options.recreate:
+        renewed = image is not None and info is not None and info.image_digest != image.digest
+        why = "the image was built anew" if renewed else "asked for with --recreate"
+        reasons.append(Reason(why=why))
+    return reasons
+
+
+def _restart_reasons(
+    view: VmView, spec: VmSpec, index: Index, differences: tuple[Difference, ...], options: Options
+) -> list[Reason]:
+    reasons = []
+    if worst(differences) in ("restart", "replace"):
+        reasons += [r for d in differences if d.cost != "replace" and d.field != "peers" for r in d.reasons]
+    elif not view.alive:
+        reasons += [r for d in differences if d.field != "peers" for r in d.reasons]
+    for mount in spec.mounts:
+        why = index.mount_reason(spec.name, mount)
+        if why and not any(reason.field == f"mounts.{mount.tag}" for reason in reasons):
+            reasons.append(Reason(f"mounts.{mount.tag}", why=why))
+    if view.disk is None:
+        reasons.append(Reason(why="its root disk is missing"))
+    elif view.disk.size_bytes < spec.disk_mib * MIB and not any(r.field == "disk" for r in reasons):
+        reasons.append(Reason("disk", f"{view.disk.size_bytes // MIB} MiB", f"{spec.disk_mib} MiB"))
+    if view.alive:
+        reasons += _alive_reasons(view, spec, index, options)
+    return reasons
+
+
+def _alive_reasons(view: VmView, spec: VmSpec, index: Index, options: Options) -> list[Reason]:
+    reasons = []
+    if view.record is None:
+        reasons.append(Reason(why="it runs without a record; its disk is kept"))
+    elif view.interrupted or view.stray:
+        reasons.append(Reason(why="an earlier command was interrupted"))
+    if not index.has_tap(spec.tap):
+        reasons.append(Reason(why=f"its TAP {spec.tap} is missing"))
+    if options.restart:
+        reasons.append(Reason(why="asked for"))
+    return reasons
+
+
+def _disk_actions(spec: VmSpec, image: Image | None, view: VmView, replaced: bool) -> list[Action]:
+    if view.disk is not None and not replaced:
+        if view.disk.size_bytes < spec.disk_mib * MIB:
+            return [GrowDisk(spec.name, spec.disk_mib)]
+        return []
+    if image is None:
+        return []  # a problem of its own, see checks
+    create = CreateDisk(spec.name, spec.image, image.path, image.digest, spec.disk_mib)
+    return [DeleteDisk(spec.name), create] if view.disk is not None else [create]
+
+
+def _mount_actions(spec: VmSpec, index: Index) -> list[Action]:
+    tags = frozenset(mount.tag for mount in spec.mounts)
+    gone: list[Action] = [DeleteMount(spec.name, tag) for tag in index.old_tags(spec.name, tags)]
+    return gone + [BuildMount(spec.name, mount) for mount in spec.mounts if index.mount_reason(spec.name, mount)]
+
+
+def _summary(spec: VmSpec) -> tuple[Reason, ...]:
+    reasons = [
+        Reason("image", "", spec.image),
+        Reason("size", "", f"{spec.cpus} cpu, {spec.memory_mib} MiB memory, {spec.disk_mib} MiB disk"),
+        Reason("ip", "", spec.ip),
+        Reason("hypervisor", "", spec.driver),
+    ]
+    reasons += [Reason(f"mounts.{m.tag}", "", f"{m.source} ({m.mode})") for m in spec.mounts]
+    reasons += [Reason("ports", "", show_forward(forward)) for forward in spec.ports]
+    return tuple(reasons)
+
+
+def work_stopped(record: Record, index: Index, options: Options) -> VmWork:
+    """What it takes until this VM is stopped and holds nothing but its record and its disks."""
+    spec = record.spec
+    view = index.view(spec.name, spec.id, spec.driver)
+    work = VmWork(spec.vm, f"vm/{spec.vm}")
+    work.settled = replace(record, state="stopped", process=None)
+    tap = index.observed.links is not None and spec.tap in index.observed.links
+    if view.process is not None:
+        work.stop = StopVm(spec.name, spec.id, view.driver, view.process, options.grace_s)
+        work.intent = replace(record, state="stopping", process=view.process)
+        work.change = Change(work.address, "stop", (Reason("power", "running", "stopped"),))
+    elif record.state != "stopped":
+        work.intent = work.settled
+        work.change = Change(work.address, "stop", (_dead_reason(view),))
+    elif tap:
+        work.change = Change(work.address, "repair", (Reason(why=f"its TAP {spec.tap} is left over"),))
+    if tap:
+        work.after.append(DeleteTap(spec.tap))
+    if work.intent == record:
+        work.intent = None
+    return work
+
+
+def work_absent(name: str, vm: str, vm_id: str, tap: str, index: Index, options: Options, why: str) -> VmWork:
+    """What it takes until nothing of this VM is left."""
+    view = index.view(name, vm_id, "")
+    work = VmWork(vm, f"vm/{vm}")
+    has_tap = index.observed.links is not None and tap in index.observed.links
+    if view.record is None and view.process is None and not has_tap and name not in index.observed.folders:
+        return work
+    if view.record is not None:
+        work.intent = replace(view.record, state="deleting", process=view.process)
+        if work.intent == view.record:
+            work.intent = None
+    if view.process is not None:
+        work.stop = StopVm(name, vm_id, view.driver, view.process, options.grace_s, "deleting")
+    if has_tap:
+        work.after.append(DeleteTap(tap))
+    work.after.append(DeleteVm(name, vm_id))
+    work.change = Change(work.address, "delete", (Reason(why=why),))
+    return work
