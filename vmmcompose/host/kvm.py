@@ -1,0 +1,59 @@
+"""Which VMM programs this host has and whether its CPU can run guests by itself."""
+
+import os
+import shutil
+from pathlib import Path
+
+from vmmcompose.model.settings import Settings
+
+_X86 = frozenset(("x86_64", "i686", "i386"))
+
+
+def kvm_usable(*, device: str = "/dev/kvm", cpuinfo: str = "/proc/cpuinfo") -> tuple[bool, str]:
+    """Whether KVM can run guests here, and why not, in words.
+
+    A device that opens is no proof: some virtual machines and containers carry /dev/kvm on a CPU without
+    virtualisation. On x86 the first CPU's flags must show `vmx` (Intel) or `svm` (AMD).
+    """
+    reason = _device_fault(device)
+    if reason:
+        return False, reason
+    if os.uname().machine in _X86 and not _flags(cpuinfo) & {"vmx", "svm"}:
+        return False, (
+            f"{device} opens, but the CPU shows neither vmx nor svm: virtualisation is off in the firmware, "
+            "or this machine is a guest without nested virtualisation"
+        )
+    return True, ""
+
+
+def find_binary(settings: Settings, driver: str) -> str:
+    """Path of a driver's program; empty when it is not installed or not executable."""
+    program = {"firecracker": settings.firecracker_binary, "qemu": settings.qemu_binary}[driver]
+    return shutil.which(os.path.expanduser(program)) or ""  # noqa: PTH111 - a Path would drop the "./" which() needs
+
+
+def _device_fault(device: str) -> str:
+    try:
+        descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return (
+            f"{device} does not exist: the kvm module is not loaded, or virtualisation is off in the firmware"
+        )
+    except PermissionError:
+        return f"{device} may not be opened by this user: run as root or join its group (usually kvm)"
+    except OSError as error:
+        return f"{device} cannot be opened: {error.strerror}"
+    os.close(descriptor)
+    return ""
+
+
+def _flags(cpuinfo: str) -> frozenset[str]:
+    """The first CPU's flags; the rest of the file repeats them per CPU and is slow to make on big hosts."""
+    try:
+        with Path(cpuinfo).open(encoding="ascii", errors="replace") as lines:
+            for line in lines:
+                if line.startswith("flags"):
+                    return frozenset(line.split(":", 1)[-1].split())
+    except OSError:
+        pass
+    return frozenset()
