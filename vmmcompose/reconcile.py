@@ -4,15 +4,28 @@
 to start a VM.
 """
 
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
-from vmmcompose.manifest import SourceMap
+from vmmcompose.apply.context import Context
+from vmmcompose.apply.executor import execute, write_intents
+from vmmcompose.drivers import CAPABILITIES, driver
+from vmmcompose.errors import ApplyFailed, NotConverged, Refused
+from vmmcompose.host import manifests
+from vmmcompose.host.access import require_root
+from vmmcompose.host.locks import hold
+from vmmcompose.host.records import read_records
+from vmmcompose.manifest import SourceMap, parse_manifest
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.observed import Observed
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import Event, Outcome, Plan
+from vmmcompose.model.paths import Paths
+from vmmcompose.model.plan import Event, Outcome, Plan, StartVm
 from vmmcompose.model.settings import Settings
+from vmmcompose.observe import observe
+from vmmcompose.plan import make_plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +55,27 @@ def load_project(settings: Settings, file: str | None, project: str = "") -> Pro
         UsageError: there is none.
         ManifestInvalid: it has problems.
     """
-    raise NotImplementedError
+    paths = paths_of(settings)
+    path = manifests.find_manifest(file)
+    data = manifests.read_manifest(path)
+    known = manifests.passed_before(paths, data)
+    folder = str(PurePosixPath(path).parent)
+    name = os.path.relpath(path)
+    manifest = parse_manifest(data, name, folder, settings=settings, project=project, validated=known)
+    if not known:
+        manifests.remember_passed(paths, data)
+    return Project(manifest.desired, manifest.sources, path)
 
 
 def look(settings: Settings, desired: Desired) -> Observed:
     """One look at the host: everything that bears on this project. Read-only, works without root."""
-    raise NotImplementedError
+    return observe(settings, desired, paths_of(settings))
 
 
 def plan_project(settings: Settings, desired: Desired, options: Options) -> tuple[Plan, Observed]:
-    """What `converge` would do now."""
-    raise NotImplementedError
+    """What `converge` would do now, and what it saw."""
+    observed = look(settings, desired)
+    return _plan(settings, desired, observed, options), observed
 
 
 def converge(
@@ -62,8 +85,9 @@ def converge(
     *,
     approve: Callable[[Plan], bool],
     emit: Callable[[Event], None],
+    on_wait: Callable[[str], None] = lambda _holder: None,
 ) -> Report:
-    """Makes the host match. `approve` is asked when data would be lost.
+    """Makes the host match. `approve` is asked when data would be lost; `on_wait` hears who holds the lock.
 
     Raises:
         Refused: the plan holds problems, or `approve` said no.
@@ -72,4 +96,84 @@ def converge(
         HostUnfit: not root, or a tool is missing.
         Locked: another vmm works on this project.
     """
-    raise NotImplementedError
+    require_root("changing VMs")
+    paths = paths_of(settings)
+    with hold(paths.lock(f"project-{desired.project}"), f"project {desired.project}", on_wait=on_wait):
+        plan, observed = plan_project(settings, desired, options)
+        _refuse_problems(plan)
+        if not plan.changes:
+            return Report(plan, Outcome(), verified=True)
+        if any(change.data_loss for change in plan.changes) and not approve(plan):
+            raise Refused("nothing was changed", hint="--allow-data-loss says yes beforehand")
+        plan = _commit(settings, desired, options, observed, plan)
+        context = Context(settings, paths, observed.host, dict(observed.kernels))
+        outcome = execute(plan, context, emit)
+        _raise_failures(outcome)
+        left, _ = plan_project(settings, desired, replace(options, recreate=False, restart=False))
+        if left.changes:
+            raise NotConverged(_differences(left), hint="run `vmm plan` to see it, `vmm up` to try again")
+        return Report(plan, outcome, verified=True)
+
+
+def paths_of(settings: Settings) -> Paths:
+    """The names of all files below the data folder."""
+    return Paths(PurePosixPath(settings.data_dir))
+
+
+def _plan(settings: Settings, desired: Desired, observed: Observed, options: Options) -> Plan:
+    plan = make_plan(desired, observed, settings, CAPABILITIES, options)
+    starts = [step.action.spec for step in plan.steps if isinstance(step.action, StartVm)]
+    extra = [
+        problem
+        for spec in starts
+        if spec.driver in CAPABILITIES
+        for problem in driver(spec.driver).check(spec, observed.host)
+    ]
+    return replace(plan, problems=plan.problems + tuple(extra)) if extra else plan
+
+
+def _commit(settings: Settings, desired: Desired, options: Options, observed: Observed, shown: Plan) -> Plan:
+    """Writes the intents under the host lock, on a plan that knows every address leased until now."""
+    paths = paths_of(settings)
+    with hold(paths.lock("host"), "the host's addresses"):
+        records, unreadable = read_records(paths)
+        plan = shown
+        if (records, unreadable) != (observed.records, observed.unreadable):
+            plan = _plan(
+                settings, desired, replace(observed, records=records, unreadable=unreadable), options
+            )
+            _refuse_problems(plan)
+            if _losses(plan) != _losses(shown):
+                raise Refused("the host changed while you decided", hint="run the command again")
+        write_intents(plan, Context(settings, paths, observed.host, {}))
+    return plan
+
+
+def _losses(plan: Plan) -> list[str]:
+    return [change.data_loss for change in plan.changes]
+
+
+def _refuse_problems(plan: Plan) -> None:
+    errors = [problem for problem in plan.problems if problem.severity == "error"]
+    if errors:
+        count = "a problem" if len(errors) == 1 else f"{len(errors)} problems"
+        raise Refused(f"{count} on this host; nothing was changed", problems=errors)
+
+
+def _raise_failures(outcome: Outcome) -> None:
+    if not outcome.failed:
+        return
+    first = outcome.failed[0]
+    count = len(outcome.failed)
+    more = f" (and {count - 1} more)" if count > 1 else ""
+    skipped = f"; {len(outcome.skipped)} steps that depend on it were skipped" if outcome.skipped else ""
+    raise ApplyFailed(f"{first.detail}{more}{skipped}", hint=first.hint)
+
+
+def _differences(plan: Plan) -> str:
+    reasons = [
+        f"{change.address}: {reason.why or f'{reason.field} {reason.old} -> {reason.new}'}"
+        for change in plan.changes
+        for reason in change.reasons
+    ]
+    return "all steps were done, yet the host still differs: " + "; ".join(reasons)

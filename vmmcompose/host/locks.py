@@ -51,7 +51,9 @@ def _open(path: PurePosixPath) -> int:
         make_dir(path.parent, 0o755)
         return os.open(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except PermissionError as error:
-        raise HostUnfit(f"{path} cannot be written", hint="changing VMs needs root: run it with sudo") from error
+        raise HostUnfit(
+            f"{path} cannot be written", hint="changing VMs needs root: run it with sudo"
+        ) from error
     except OSError as error:
         raise HostUnfit(f"cannot make the lock {path}: {error.strerror}") from error
 
@@ -65,7 +67,9 @@ def _acquire(fd: int, what: str, timeout_s: float, on_wait: Callable[[str], None
         except BlockingIOError:
             holder = os.pread(fd, 200, 0).decode(errors="replace") or "another vmm"
             if time.monotonic() >= deadline:
-                raise Locked(f"{what} is locked by {holder}", hint="wait for it to end, then try again") from None
+                raise Locked(
+                    f"{what} is locked by {holder}", hint="wait for it to end, then try again"
+                ) from None
             if not told:
                 on_wait(f"waiting for {holder}, which works on {what}")
                 told = True

@@ -39,7 +39,7 @@ def read_record(paths: Paths, name: str) -> Record | UnreadableRecord | None:
     path = str(paths.record(name))
     public: Any = None
     try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - 50 of these per command, pathlib is slower
+        with open(path, encoding="utf-8") as file:
             public = json.load(file)
         secret = _read_secret(paths, name) if public.get("has_secrets") else {}
         record = record_from_json(public, secret)
@@ -89,7 +89,7 @@ def _names(paths: Paths) -> list[str]:
 
 def _read_secret(paths: Paths, name: str) -> Json | None:
     try:
-        with open(str(paths.secrets(name)), encoding="utf-8") as file:  # noqa: PTH123 - as above
+        with open(str(paths.secrets(name)), encoding="utf-8") as file:
             value: Json = json.load(file)
     except PermissionError:
         return None
@@ -106,7 +106,11 @@ def _unreadable(name: str, path: str, public: Any, error: Exception) -> Unreadab
         foreign = "schema_version" not in public and "ip_address" in public
         spec = public.get("spec")
         ip = str(public.get("ip_address") or (spec.get("ip") if isinstance(spec, dict) else "") or "")
-    why = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+    why = (
+        error.strerror
+        if isinstance(error, OSError) and error.strerror
+        else f"{type(error).__name__}: {error}"
+    )
     return UnreadableRecord(name, path, why, foreign=foreign, ip=ip)
 
 

@@ -126,7 +126,6 @@ class DeleteVm:
 
     name: str
     vm_id: str
-    keep_disks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,10 @@ from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.plan.view import MIB, VmView
 
-PACKAGES = {"qemu": "apt-get install qemu-system-x86", "firecracker": "put firecracker on PATH or set VMM_FIRECRACKER"}
+PACKAGES = {
+    "qemu": "apt-get install qemu-system-x86",
+    "firecracker": "put firecracker on PATH or set VMM_FIRECRACKER",
+}
 
 
 def check_names(specs: Iterable[VmSpec], observed: Observed, project: str) -> list[Problem]:
@@ -24,7 +27,7 @@ def check_names(specs: Iterable[VmSpec], observed: Observed, project: str) -> li
             problems.append(
                 Problem(
                     "name-taken",
-                    f"VM `{spec.vm}` would be called {spec.name}, as a VM of project {owners[spec.name]} already is",
+                    f"VM `{spec.vm}` would be called {spec.name}, like a VM of project {owners[spec.name]}",
                     at,
                     "rename the VM or the project",
                 )
@@ -49,7 +52,12 @@ def find_image(spec: VmSpec, observed: Observed) -> Image | None:
 
 
 def check_vm(
-    spec: VmSpec, view: VmView, observed: Observed, capabilities: Mapping[str, Capabilities], *, replaced: bool
+    spec: VmSpec,
+    view: VmView,
+    observed: Observed,
+    capabilities: Mapping[str, Capabilities],
+    *,
+    replaced: bool,
 ) -> list[Problem]:
     """Everything about one VM that this host cannot give it."""
     problems = _check_image(spec, view, observed, replaced=replaced) + _check_mounts(spec, observed)
@@ -57,7 +65,9 @@ def check_vm(
     if limits is None:
         known = ", ".join(sorted(capabilities))
         problems.append(
-            Problem("no-driver", f"VM `{spec.vm}`: no hypervisor `{spec.driver}`", _at(spec, "hypervisor"), known)
+            Problem(
+                "no-driver", f"VM `{spec.vm}`: no hypervisor `{spec.driver}`", _at(spec, "hypervisor"), known
+            )
         )
         return problems
     if spec.driver not in observed.host.binaries:
@@ -136,7 +146,11 @@ def _check_kernel(spec: VmSpec, observed: Observed, limits: Capabilities) -> lis
     forms = {"vmlinux": kernel.vmlinux, "bzimage": kernel.bzimage}
     if not any(forms[form] for form in limits.kernel_forms):
         needs = " or ".join(limits.kernel_forms)
-        return [Problem("kernel-form", f"VM `{spec.vm}`: kernel `{spec.kernel}` has no {needs} for {spec.driver}", at)]
+        return [
+            Problem(
+                "kernel-form", f"VM `{spec.vm}`: kernel `{spec.kernel}` has no {needs} for {spec.driver}", at
+            )
+        ]
     return []
 
 

@@ -52,7 +52,7 @@ class Difference:
 
 
 def diff_specs(old: VmSpec, new: VmSpec, *, sealed: bool = False) -> tuple[Difference, ...]:
-    """What changes from `old` to `new`. `sealed`: the old one's secret fields were not seen, so they are left out."""
+    """What changes from `old` to `new`; `sealed` leaves out the secret fields, which were not seen."""
     found = []
     for name, cost in COSTS.items():
         if sealed and name in SECRET_FIELDS:
@@ -127,7 +127,13 @@ def _show(value: Any) -> str:  # noqa: ANN401 - any field's value
 def _show_check(value: Any) -> str:  # noqa: ANN401 - Healthcheck or None
     if value is None:
         return "(none)"
-    what = f"tcp {value.tcp}" if value.tcp else f"http {value.http}" if value.http else f"command {value.command[0]}"
+    what = (
+        f"tcp {value.tcp}"
+        if value.tcp
+        else f"http {value.http}"
+        if value.http
+        else f"command {value.command[0]}"
+    )
     return f"{what} every {value.interval_s:g}s for {value.timeout_s:g}s"
 
 

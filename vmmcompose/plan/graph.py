@@ -33,7 +33,12 @@ class Graph:
 
 
 def weave(
-    works: Iterable[VmWork], leftovers: Iterable[str], options: Options, *, network_first: bool, network_last: bool
+    works: Iterable[VmWork],
+    leftovers: Iterable[str],
+    options: Options,
+    *,
+    network_first: bool,
+    network_last: bool,
 ) -> tuple[Step, ...]:
     """All steps of a plan, in an order that respects their edges."""
     graph = Graph()
@@ -102,7 +107,9 @@ def _bring_up(
     return last
 
 
-def _reached(graph: Graph, dependency: Dependency, by_vm: Mapping[str, VmWork], options: Options) -> int | None:
+def _reached(
+    graph: Graph, dependency: Dependency, by_vm: Mapping[str, VmWork], options: Options
+) -> int | None:
     """The step after which a dependency's condition holds; None where it holds already."""
     work = by_vm.get(dependency.vm)
     if work is None or work.settled is None:

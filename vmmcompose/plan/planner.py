@@ -15,7 +15,7 @@ from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.network.addresses import vm_id
 from vmmcompose.network.compare import network_differences
-from vmmcompose.network.conflicts import find_conflicts
+from vmmcompose.network.conflicts import network_problems
 from vmmcompose.plan.checks import check_names, check_orphans, check_vm, find_image
 from vmmcompose.plan.graph import weave
 from vmmcompose.plan.specs import choose_specs, host_name
@@ -51,7 +51,7 @@ def make_plan(
             view = look.view(spec.name, spec.id, spec.driver)
             replaced = work.change is not None and work.change.kind == "replace"
             problems += check_vm(spec, view, observed, capabilities, replaced=replaced)
-    problems += find_conflicts(running, observed, settings)
+    problems += network_problems(running, observed, settings)
     if not options.remove_orphans:
         problems += check_orphans(ours.values(), frozenset(vm.name for vm in desired.vms))
     return _assemble(desired, observed, settings, options, works, problems)
@@ -99,7 +99,9 @@ def _works(
         for name, record in sorted(ours.items()):
             if name not in wanted and options.remove_orphans:
                 works.append(
-                    _absent(desired.project, name, record, look, settings, options, "not in the manifest any more")
+                    _absent(
+                        desired.project, name, record, look, settings, options, "not in the manifest any more"
+                    )
                 )
     return works
 
@@ -132,7 +134,7 @@ def _assemble(
             final[name] = work.settled
         else:
             final.pop(name, None)
-    needs_now = network_differences(_active(middle.values()), settings, observed)
+    needs_now = _differences(_active(middle.values()), observed, settings)
     first = bool(needs_now) and bool(_active(middle.values()))
     shrinks = len(_active(final.values())) < len(_active(middle.values())) or any(
         work.change is not None and work.change.kind == "delete" for work in works
@@ -145,6 +147,10 @@ def _assemble(
         changes.append(Change("files", "delete", reasons))
     steps = weave(works, observed.leftovers, options, network_first=first, network_last=last)
     return Plan(desired.project, tuple(changes), steps if changes else (), tuple(problems))
+
+
+def _differences(records: tuple[Record, ...], observed: Observed, settings: Settings) -> tuple[Reason, ...]:
+    return network_differences(records, settings, observed.links, observed.rules, observed.host)
 
 
 def _active(records: Iterable[Record]) -> tuple[Record, ...]:
@@ -160,7 +166,7 @@ def _network_change(
     gone: bool,
 ) -> list[Change]:
     bridge = observed.links is None or settings.bridge_name in observed.links
-    drift = network_differences(_active(before.values()), settings, observed)
+    drift = _differences(_active(before.values()), observed, settings)
     if gone:
         there = observed.links is not None and settings.bridge_name in observed.links
         why = "no VM needs it any more"
@@ -168,5 +174,7 @@ def _network_change(
     if drift and _active(before.values()):
         return [Change("network", "repair", drift)]
     if needs_now and not bridge:
-        return [Change("network", "create", (Reason("bridge", "", f"{settings.bridge_name} {settings.subnet}"),))]
+        return [
+            Change("network", "create", (Reason("bridge", "", f"{settings.bridge_name} {settings.subnet}"),))
+        ]
     return []

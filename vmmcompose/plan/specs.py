@@ -1,8 +1,7 @@
-"""Every choice about a VM, made once: its address, MAC, TAP, driver, and the content of the files it names."""
+"""Every choice about a VM, made once: address, MAC, TAP, driver, and the content of the files it names."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from ipaddress import ip_network
 
 from vmmcompose.model.desired import Desired, DesiredVm, GuestFile
 from vmmcompose.model.observed import HostFacts, Observed
@@ -11,7 +10,8 @@ from vmmcompose.model.problem import Problem
 from vmmcompose.model.record import Record
 from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import VmSpec
-from vmmcompose.network.addresses import AddressPool, mac_of, prefix_len, vm_id
+from vmmcompose.network.addresses import AddressPool, is_host_address, mac_of, prefix_len, vm_id
+from vmmcompose.network.conflicts import exhausted
 
 
 @dataclass(slots=True)
@@ -28,7 +28,11 @@ def host_name(project: str, vm: str) -> str:
 
 
 def choose_specs(
-    desired: Desired, observed: Observed, settings: Settings, only: frozenset[str], records: Mapping[str, Record]
+    desired: Desired,
+    observed: Observed,
+    settings: Settings,
+    only: frozenset[str],
+    records: Mapping[str, Record],
 ) -> Specs:
     """The full spec of every VM that is wanted, addresses kept where a record has one.
 
@@ -57,37 +61,27 @@ def _addresses(
     taken = {record.spec.ip for record in observed.records if record.spec.name not in ours}
     taken |= {record.ip for record in observed.unreadable if record.ip}
     wanted = [vm for vm in desired.vms if vm.power != "absent"]
-    subnet = ip_network(settings.subnet)
     chosen: dict[str, str] = {}
     for vm in wanted:
         record = records.get(vm.name)
         if vm.ip:
             chosen[vm.name] = vm.ip
-        elif record and _inside(record.spec.ip, subnet) and record.spec.ip not in taken:
+        elif record and is_host_address(record.spec.ip, settings) and record.spec.ip not in taken:
             chosen[vm.name] = record.spec.ip
     pool = AddressPool(settings, taken | set(chosen.values()))
     for vm in wanted:
-        if vm.name in chosen or (only and vm.name not in only) or (vm.power == "stopped" and vm.name not in records):
+        if (
+            vm.name in chosen
+            or (only and vm.name not in only)
+            or (vm.power == "stopped" and vm.name not in records)
+        ):
             continue
         address = pool.take()
         if address is None:
-            problems.append(
-                Problem(
-                    "subnet-full",
-                    f"no free address in {settings.subnet} for VM `{vm.name}`",
-                    ("vms", vm.name),
-                    "take VMs down, or set a wider subnet",
-                )
-            )
+            problems.append(exhausted(vm.name, settings))
         else:
             chosen[vm.name] = address
     return chosen
-
-
-def _inside(address: str, subnet: object) -> bool:
-    from ipaddress import ip_address
-
-    return ip_address(address) in subnet  # type: ignore[operator]
 
 
 def _spec(
@@ -133,7 +127,7 @@ def _spec(
 
 
 def choose_driver(vm: DesiredVm, host: HostFacts, settings: Settings, record: Record | None) -> str:
-    """The driver named, or for `auto` the one that runs the VM already, or firecracker where KVM is usable, or qemu."""
+    """The driver named; for `auto` the one the VM had before, firecracker where KVM is usable, else qemu."""
     wish = vm.hypervisor if vm.hypervisor != "auto" else settings.hypervisor
     if wish != "auto":
         return wish
@@ -151,7 +145,11 @@ def _ssh_keys(vm: DesiredVm, observed: Observed, problems: list[Problem]) -> tup
         source = observed.sources.get(entry)
         if source is None or source.kind != "file":
             problems.append(
-                Problem("no-such-file", f"VM `{vm.name}`: no SSH key file {entry}", ("vms", vm.name, "ssh_keys", index))
+                Problem(
+                    "no-such-file",
+                    f"VM `{vm.name}`: no SSH key file {entry}",
+                    ("vms", vm.name, "ssh_keys", index),
+                )
             )
             continue
         lines = [line.strip() for line in source.text.splitlines()]

@@ -63,9 +63,25 @@ class Index:
         if (image.source, image.mode) != (mount.source, mount.mode):
             return "it was made from another folder or mode"
         source = self.observed.sources.get(mount.source)
-        if mount.mode == "ro" and source is not None and source.kind == "directory" and source.digest != image.digest:
+        if (
+            mount.mode == "ro"
+            and source is not None
+            and source.kind == "directory"
+            and source.digest != image.digest
+        ):
             return "the folder's content changed"
         return ""
+
+    def mount_losses(self, name: str, mounts: tuple[Mount, ...]) -> list[str]:
+        """Tags of writable images that would be made anew or deleted: what the guest wrote there goes."""
+        wanted = {mount.tag: mount for mount in mounts}
+        lost = []
+        for (owner, tag), image in sorted(self.observed.mounts.items()):
+            if owner == name and image.mode == "rw":
+                mount = wanted.get(tag)
+                if mount is None or self.mount_reason(name, mount):
+                    lost.append(tag)
+        return lost
 
     def old_tags(self, name: str, wanted: frozenset[str]) -> list[str]:
         """Tags of images that no mount wants any more."""

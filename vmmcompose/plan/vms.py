@@ -52,6 +52,15 @@ class VmWork:
     """The record as it will be; None when it goes."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """Why a VM cannot stay as it is."""
+
+    replaces: list[Reason]
+    restarts: list[Reason]
+    tap_wrong: bool
+
+
 def work_running(
     spec: VmSpec, image: Image | None, index: Index, settings: Settings, options: Options
 ) -> VmWork:
@@ -61,13 +70,17 @@ def work_running(
     work = VmWork(spec.vm, f"vm/{spec.vm}")
     differences = diff_specs(record.spec, spec, sealed=record.sealed) if record else ()
     replaces = _replace_reasons(view, spec, image, differences, options)
-    restarts = [] if view.record is None and not view.alive else _restart_reasons(view, spec, index, differences, options)
+    restarts = (
+        []
+        if view.record is None and not view.alive
+        else _restart_reasons(view, spec, index, differences, options)
+    )
     taps = tap_differences(spec, index.observed.links, settings) if index.observed.links is not None else ()
     runs_on = view.alive and not replaces and not restarts
     if runs_on:
         _keep_running(work, spec, view, differences, taps, options)
     else:
-        _start(work, spec, image, view, index, replaces, restarts, options, bool(taps))
+        _start(work, spec, image, index, _Need(replaces, restarts, bool(taps)), options)
     return work
 
 
@@ -103,16 +116,9 @@ def _keep_running(
 
 
 def _start(
-    work: VmWork,
-    spec: VmSpec,
-    image: Image | None,
-    view: VmView,
-    index: Index,
-    replaces: list[Reason],
-    restarts: list[Reason],
-    options: Options,
-    tap_wrong: bool,
+    work: VmWork, spec: VmSpec, image: Image | None, index: Index, need: _Need, options: Options
 ) -> None:
+    view = index.view(spec.name, spec.id, spec.driver)
     record = view.record
     old = record or Record(spec, "creating")
     state: State = "starting"
@@ -122,37 +128,37 @@ def _start(
     if record == work.intent:
         work.intent = None
     if view.process is not None:
-        work.stop = StopVm(
-            spec.name, spec.id, view.driver, view.process, options.grace_s, "starting"
-        )
-    work.before = _disk_actions(spec, image, view, bool(replaces)) + _mount_actions(spec, index)
+        work.stop = StopVm(spec.name, spec.id, view.driver, view.process, options.grace_s, "starting")
+    work.before = _disk_actions(spec, image, view, replaced=bool(need.replaces)) + _mount_actions(spec, index)
     digest = files_digest(spec)
     fresh = any(isinstance(action, CreateDisk) for action in work.before)
     if fresh or view.disk is None or view.disk.info is None or view.disk.info.files_digest != digest:
         work.before.append(WriteGuestFiles(spec, digest))
-    if tap_wrong or view.alive or not index.has_tap(spec.tap):
+    if need.tap_wrong or view.alive or not index.has_tap(spec.tap):
         work.tap = CreateTap(spec)
     work.start = StartVm(spec)
     if options.wait:
         work.wait = WaitVm(spec, options.timeout_s)
-    work.change = _start_change(work, spec, view, replaces, restarts)
+    work.change = _start_change(work, spec, view, need)
+    lost = [f"what VM `{spec.vm}` wrote to mount {tag}" for tag in index.mount_losses(spec.name, spec.mounts)]
+    if lost:
+        loss = ", ".join(filter(None, (work.change.data_loss, *lost)))
+        work.change = replace(work.change, data_loss=loss)
 
 
-def _start_change(
-    work: VmWork, spec: VmSpec, view: VmView, replaces: list[Reason], restarts: list[Reason]
-) -> Change:
+def _start_change(work: VmWork, spec: VmSpec, view: VmView, need: _Need) -> Change:
     loss = ""
     if view.record is None and view.disk is None and not view.alive:
         return Change(work.address, "create", _summary(spec))
-    if replaces:
+    if need.replaces:
         size = view.disk.size_bytes // MIB if view.disk else view.record.spec.disk_mib if view.record else 0
         loss = f"the root disk of VM `{spec.vm}` ({size} MiB)"
-        return Change(work.address, "replace", tuple(replaces + restarts), loss)
+        return Change(work.address, "replace", tuple(need.replaces + need.restarts), loss)
     if view.alive:
         if view.disk is None:
             loss = f"what VM `{spec.vm}` wrote to its deleted root disk"
-        return Change(work.address, "restart", tuple(restarts), loss)
-    return Change(work.address, "start", (_dead_reason(view), *restarts))
+        return Change(work.address, "restart", tuple(need.restarts), loss)
+    return Change(work.address, "start", (_dead_reason(view), *need.restarts))
 
 
 def _dead_reason(view: VmView) -> Reason:
@@ -213,7 +219,7 @@ def _alive_reasons(view: VmView, spec: VmSpec, index: Index, options: Options) -
     return reasons
 
 
-def _disk_actions(spec: VmSpec, image: Image | None, view: VmView, replaced: bool) -> list[Action]:
+def _disk_actions(spec: VmSpec, image: Image | None, view: VmView, *, replaced: bool) -> list[Action]:
     if view.disk is not None and not replaced:
         if view.disk.size_bytes < spec.disk_mib * MIB:
             return [GrowDisk(spec.name, spec.disk_mib)]
@@ -227,7 +233,9 @@ def _disk_actions(spec: VmSpec, image: Image | None, view: VmView, replaced: boo
 def _mount_actions(spec: VmSpec, index: Index) -> list[Action]:
     tags = frozenset(mount.tag for mount in spec.mounts)
     gone: list[Action] = [DeleteMount(spec.name, tag) for tag in index.old_tags(spec.name, tags)]
-    return gone + [BuildMount(spec.name, mount) for mount in spec.mounts if index.mount_reason(spec.name, mount)]
+    return gone + [
+        BuildMount(spec.name, mount) for mount in spec.mounts if index.mount_reason(spec.name, mount)
+    ]
 
 
 def _summary(spec: VmSpec) -> tuple[Reason, ...]:

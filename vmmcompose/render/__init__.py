@@ -1,0 +1,1 @@
+"""Values to text: plans, problems, events, tables. Returns strings, prints nothing."""

@@ -1,0 +1,176 @@
+"""One short function per action, chosen by one `match`."""
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import assert_never
+
+from vmmcompose.apply.context import Context, Progress, now
+from vmmcompose.apply.guests import start_vm, stop_vm, update_peers, wait_vm
+from vmmcompose.errors import HostError
+from vmmcompose.guest import guest_files, removals
+from vmmcompose.host import disks, ext4, keys, locks, mounts, network, records, stored
+from vmmcompose.host.files import make_dir, remove_tree
+from vmmcompose.model.observed import DiskInfo
+from vmmcompose.model.plan import (
+    Action,
+    BuildMount,
+    CreateDisk,
+    CreateTap,
+    DeleteDisk,
+    DeleteMount,
+    DeleteTap,
+    DeleteVm,
+    GrowDisk,
+    StartVm,
+    StopVm,
+    SweepFile,
+    SyncNetwork,
+    UpdatePeers,
+    WaitVm,
+    WriteGuestFiles,
+    WriteRecord,
+)
+
+NETWORKED = ("creating", "starting", "running", "stopping")
+"""States of records whose VMs need bridge, TAP and rules."""
+
+
+def run_action(context: Context, action: Action, progress: Progress) -> None:  # noqa: C901, PLR0912 - one arm each
+    """Does one action.
+
+    Raises:
+        VmmError: it could not be done; nothing half done is left that a new plan would not see.
+    """
+    match action:
+        case WriteRecord():
+            write_record(context, action)
+        case SyncNetwork():
+            sync_network(context)
+        case CreateDisk():
+            create_disk(context, action, progress)
+        case GrowDisk():
+            disks.grow_disk(context.paths.disk(action.name), action.size_mib)
+        case DeleteDisk():
+            delete_disk(context, action)
+        case WriteGuestFiles():
+            write_guest_files(context, action)
+        case BuildMount():
+            build_mount(context, action, progress)
+        case DeleteMount():
+            delete_mount(context, action)
+        case CreateTap():
+            network.create_tap(action.spec, context.settings)
+        case DeleteTap():
+            network.delete_tap(action.tap)
+        case StartVm():
+            start_vm(context, action)
+        case StopVm():
+            stop_vm(context, action, progress)
+        case WaitVm():
+            wait_vm(context, action, progress)
+        case UpdatePeers():
+            update_peers(context, action)
+        case DeleteVm():
+            delete_vm(context, action)
+        case SweepFile():
+            sweep_file(context, action)
+        case _:
+            assert_never(action)
+
+
+def write_record(context: Context, action: WriteRecord) -> None:
+    """Writes an intent; the time of creation is set the first time."""
+    record = action.record
+    records.write_record(context.paths, record if record.created else replace(record, created=now()))
+
+
+def sync_network(context: Context) -> None:
+    """Makes the host's network what the records ask for at this moment, whoever changed them."""
+    with locks.hold(context.paths.lock("host"), "the host's network"):
+        known, _unreadable = records.read_records(context.paths)
+        wanted = [record for record in known if record.state in NETWORKED]
+        network.sync_network(wanted, context.settings, context.paths)
+
+
+def create_disk(context: Context, action: CreateDisk, progress: Progress) -> None:
+    """Copies the image. The sidecar goes first: a disk without one would have an unknown origin."""
+    paths = context.paths
+    make_dir(paths.vm_dir(action.name), 0o711)
+    stored.write_disk_info(paths, action.name, DiskInfo(action.image, action.image_digest))
+    progress(f"copying {action.image}")
+    disks.copy_image(PurePosixPath(action.image_path), paths.disk(action.name), action.size_mib)
+
+
+def delete_disk(context: Context, action: DeleteDisk) -> None:
+    """Deletes a root disk and its sidecar."""
+    for path in (context.paths.disk(action.name), context.paths.disk_info(action.name)):
+        _unlink(path)
+
+
+def write_guest_files(context: Context, action: WriteGuestFiles) -> None:
+    """Puts the VM's files into its disk; the sidecar tells whether they are all there."""
+    paths, spec = context.paths, action.spec
+    disk = paths.disk(spec.name)
+    seen = stored.read_disk(paths, spec.name)
+    info = seen.info if seen is not None and seen.info is not None else DiskInfo(spec.image, "")
+    stored.write_disk_info(paths, spec.name, replace(info, files_digest=""))
+    disks.check_disk(disk)
+    private, public = keys.host_key(paths, spec.name)
+    entries = guest_files(
+        spec,
+        managed_key=keys.managed_key(paths),
+        host_key=private,
+        host_key_pub=public,
+        existing_fstab=(ext4.read_file(disk, "/etc/fstab") or b"").decode(errors="replace"),
+    )
+    ext4.write_files(disk, entries, remove=removals())
+    stored.write_disk_info(paths, spec.name, replace(info, files_digest=action.digest))
+
+
+def build_mount(context: Context, action: BuildMount, progress: Progress) -> None:
+    """Makes a mount's image."""
+    paths, mount = context.paths, action.mount
+    make_dir(paths.mount_dir(action.name), 0o711)
+    progress(f"packing {mount.source}")
+    mounts.build_mount(mount, paths.mount(action.name, mount.tag), paths.mount_info(action.name, mount.tag))
+
+
+def delete_mount(context: Context, action: DeleteMount) -> None:
+    """Deletes a mount's image; the sidecar first, so that half a deletion reads as none."""
+    for path in (
+        context.paths.mount_info(action.name, action.tag),
+        context.paths.mount(action.name, action.tag),
+    ):
+        _unlink(path)
+
+
+def delete_vm(context: Context, action: DeleteVm) -> None:
+    """Deletes all files of a VM, the record last: until then the next plan sees it."""
+    paths = context.paths
+    _unlink(paths.socket(action.vm_id))
+    for folder in (paths.mount_dir(action.name), paths.logs(action.name), paths.vm_dir(action.name)):
+        remove_tree(folder)
+    _unlink(paths.known_hosts(action.name))
+    records.delete_record(paths, action.name)
+
+
+def sweep_file(context: Context, action: SweepFile) -> None:
+    """Deletes what an interrupted command left; never anything outside the data folder."""
+    path = PurePosixPath(action.path)
+    if not path.is_relative_to(context.paths.root):
+        raise HostError(f"{path} is not below {context.paths.root}")
+    if os.path.isdir(action.path) and not os.path.islink(action.path):
+        shutil.rmtree(action.path)
+    else:
+        _unlink(path)
+
+
+def _unlink(path: PurePosixPath) -> None:
+    try:
+        os.unlink(str(path))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise HostError(f"cannot delete {path}: {error.strerror}") from error

@@ -1,0 +1,51 @@
+"""What every action needs to know about the run it belongs to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from threading import Event as Flag
+from typing import Any
+
+from vmmcompose.errors import HostError
+from vmmcompose.host import records
+from vmmcompose.model.observed import HostFacts, Kernel
+from vmmcompose.model.paths import Paths
+from vmmcompose.model.record import Record
+from vmmcompose.model.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One run: settings, the host as observed, and how to tell progress."""
+
+    settings: Settings
+    paths: Paths
+    host: HostFacts
+    kernels: dict[str, Kernel]
+    cancelled: Flag = field(default_factory=Flag)
+
+    def record(self, name: str) -> Record:
+        """A VM's record as it is now.
+
+        Raises:
+            HostError: it is gone or cannot be read.
+        """
+        record = records.read_record(self.paths, name)
+        if not isinstance(record, Record):
+            raise HostError(f"the record of VM {name} is gone", hint="run the command again")
+        return record
+
+    def update(self, name: str, **changes: Any) -> Record:  # noqa: ANN401 - fields of Record
+        """Writes a record with some fields changed."""
+        record = replace(self.record(name), **changes)
+        records.write_record(self.paths, record)
+        return record
+
+
+Progress = Callable[[str], None]
+"""Tells what an action is doing, in a few words."""
+
+
+def now() -> str:
+    """The time for a record: UTC, ISO 8601, whole seconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,83 @@
+"""Actions on running guests: start, stop, wait, tell them their peers."""
+
+from dataclasses import replace
+
+from vmmcompose.apply.context import Context, Progress, now
+from vmmcompose.drivers import driver
+from vmmcompose.drivers.base import Launch
+from vmmcompose.errors import HostError
+from vmmcompose.guest import hosts_file
+from vmmcompose.host import ready, records
+from vmmcompose.host.files import make_dir
+from vmmcompose.host.ssh import run_in_guest
+from vmmcompose.model.plan import StartVm, StopVm, UpdatePeers, WaitVm
+from vmmcompose.model.record import Record
+
+PEERS_TIMEOUT_S = 15.0
+
+
+def start_vm(context: Context, action: StartVm) -> None:
+    """Starts the VMM and records its process; a process that cannot be recorded is ended again."""
+    spec, paths = action.spec, context.paths
+    make_dir(paths.sockets(), 0o700)
+    make_dir(paths.logs(spec.name), 0o700)
+    kernel = context.kernels.get(spec.kernel)
+    if kernel is None:
+        raise HostError(
+            f"VM {spec.vm}: kernel {spec.kernel} is gone", hint="`vmm kernel list` shows what there is"
+        )
+    runner = driver(spec.driver)
+    launch = Launch(spec, paths, kernel, context.host.binaries.get(spec.driver, ""), context.host.kvm_usable)
+    process = runner.start(launch)
+    try:
+        context.update(spec.name, state="running", process=process, started=now(), health="")
+    except BaseException:
+        runner.stop(paths, spec.id, process, 0.0)
+        raise
+
+
+def stop_vm(context: Context, action: StopVm, progress: Progress) -> None:
+    """Ends a VM's process, then says so in the record, if there is one."""
+    progress("shutting down")
+    driver(action.driver).stop(context.paths, action.vm_id, action.process, action.grace_s)
+    # A VM found running without a record has none yet, or not for long.
+    if isinstance(records.read_record(context.paths, action.name), Record):
+        context.update(action.name, state=action.then, process=None, health="")
+
+
+def wait_vm(context: Context, action: WaitVm, progress: Progress) -> None:
+    """Waits until the guest answers and keeps the verdict in the record."""
+    spec = action.spec
+    record = context.record(spec.name)
+    if record.process is None:
+        raise HostError(f"VM {spec.vm} does not run", hint="run `vmm up` again")
+    try:
+        ready.wait_ready(
+            context.paths,
+            spec,
+            record.process,
+            timeout_s=action.timeout_s,
+            on_phase=progress,
+            cancelled=context.cancelled,
+        )
+    except HostError:
+        if not context.cancelled.is_set():
+            context.update(spec.name, health="unhealthy")
+        raise
+    context.update(spec.name, health="healthy")
+
+
+def update_peers(context: Context, action: UpdatePeers) -> None:
+    """Writes /etc/hosts in a running guest, then the record."""
+    spec = action.spec
+    script = "cat > /etc/hosts.vmm && cat /etc/hosts.vmm > /etc/hosts && rm /etc/hosts.vmm"
+    result = run_in_guest(
+        context.paths, spec, script, stdin=hosts_file(spec).encode(), timeout_s=PEERS_TIMEOUT_S
+    )
+    if result.code != 0:
+        said = result.stderr.decode(errors="replace").strip()
+        raise HostError(
+            f"VM {spec.vm}: cannot write /etc/hosts in the guest: {said}",
+            hint=f"`vmm restart {spec.vm}` writes it at the start",
+        )
+    context.update(spec.name, spec=replace(context.record(spec.name).spec, peers=spec.peers))

@@ -1,0 +1,109 @@
+"""What lies in the data folder beside the records: disks, mount images, and what was left half done."""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import PurePosixPath
+from typing import Any
+
+from vmmcompose.host.files import write_atomic
+from vmmcompose.host.process import identify
+from vmmcompose.model.observed import Disk, DiskInfo, MountImage
+from vmmcompose.model.paths import Paths
+
+_TEMPORARY = re.compile(r"\.tmp\.([0-9]+)$")
+_SOCKET = re.compile(r"^([0-9a-f]{12})\.sock$")
+
+
+def read_disk(paths: Paths, name: str) -> Disk | None:
+    """A VM's root disk; None where there is none."""
+    try:
+        size = os.stat(str(paths.disk(name))).st_size
+    except OSError:
+        return None
+    value = _read_json(paths.disk_info(name))
+    try:
+        return Disk(size, DiskInfo(**value)) if value else Disk(size)
+    except TypeError:
+        return Disk(size)
+
+
+def write_disk_info(paths: Paths, name: str, info: DiskInfo) -> None:
+    """Writes a root disk's sidecar.
+
+    Raises:
+        HostError: it could not be written.
+    """
+    write_atomic(paths.disk_info(name), json.dumps(asdict(info), sort_keys=True).encode(), mode=0o644)
+
+
+def read_mount(paths: Paths, name: str, tag: str) -> MountImage | None:
+    """A mount's image; None where it is missing or was not finished."""
+    value = _read_json(paths.mount_info(name, tag))
+    if not value or not os.path.exists(str(paths.mount(name, tag))):
+        return None
+    try:
+        return MountImage(value["source"], value["mode"], value["digest"])
+    except KeyError:
+        return None
+
+
+def mount_tags(paths: Paths, name: str) -> list[str]:
+    """Tags of the mount images a VM has, finished or not."""
+    return sorted(
+        {entry.split(".")[0] for entry in _list(paths.mount_dir(name)) if not _TEMPORARY.search(entry)}
+    )
+
+
+def folders(paths: Paths) -> frozenset[str]:
+    """Names of VMs with a folder for disks, mounts or logs."""
+    found: set[str] = set()
+    for parent in (paths.vms(), paths.root / "mounts", paths.root / "logs"):
+        found |= {entry for entry in _list(parent) if "." not in entry}
+    return frozenset(found)
+
+
+def sockets(paths: Paths) -> frozenset[str]:
+    """Ids of VMs with a control socket's file."""
+    matches = (_SOCKET.match(entry) for entry in _list(paths.sockets()))
+    return frozenset(match[1] for match in matches if match)
+
+
+def leftovers(paths: Paths) -> tuple[str, ...]:
+    """Temporary files and folders whose writer is gone: an interrupted command left them."""
+    return tuple(sorted(path for path in _temporaries(paths) if _orphaned(path)))
+
+
+def _temporaries(paths: Paths) -> Iterator[str]:
+    flat = [paths.root, paths.vms(), paths.kernels(), paths.rootfs(), paths.state(), paths.ssh_dir()]
+    flat.append(paths.ssh_dir() / "known_hosts")
+    nested = [paths.vms() / name for name in _list(paths.vms()) if "." not in name]
+    nested += [paths.root / "mounts" / name for name in _list(paths.root / "mounts")]
+    for folder in (*flat, *nested):
+        for entry in _list(folder):
+            if _TEMPORARY.search(entry):
+                yield str(folder / entry)
+
+
+def _orphaned(path: str) -> bool:
+    match = _TEMPORARY.search(path)
+    pid = int(match[1]) if match else 0
+    return pid != os.getpid() and identify(pid) is None
+
+
+def _list(folder: PurePosixPath) -> list[str]:
+    try:
+        return os.listdir(str(folder))
+    except OSError:
+        return []
+
+
+def _read_json(path: PurePosixPath) -> dict[str, Any]:
+    try:
+        with open(str(path), encoding="utf-8") as file:
+            value = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,144 @@
+"""One look at the host: ask every door once and put the answers together. Read-only, decides nothing.
+
+The two child processes (links and rules) run while files are read. What cannot be seen without root is
+named in `unseen`.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import PurePosixPath
+from threading import Thread
+from typing import Generic, TypeVar
+
+from vmmcompose.drivers import CAPABILITIES
+from vmmcompose.host import iptables, kvm, netlink, process, procnet, records, sources, store, stored
+from vmmcompose.host.access import is_root
+from vmmcompose.model.desired import Desired
+from vmmcompose.model.observed import HostFacts, Image, Kernel, Link, Observed, RuleSet, Source
+from vmmcompose.model.paths import Paths
+from vmmcompose.model.record import Record
+from vmmcompose.model.settings import Settings
+
+T = TypeVar("T")
+
+
+class Answer(Thread, Generic[T]):
+    """A question asked in the background; `get` waits and raises what it raised."""
+
+    def __init__(self, question: Callable[[], T]) -> None:
+        super().__init__(daemon=True)
+        self._question = question
+        self._value: T
+        self._error: Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        """The thread's body."""
+        try:
+            self._value = self._question()
+        except Exception as error:  # noqa: BLE001 - handed to whoever asks
+            self._error = error
+
+    def get(self) -> T:
+        """The answer."""
+        self.join()
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+def observe(settings: Settings, desired: Desired, paths: Paths) -> Observed:
+    """Everything that bears on this project.
+
+    Raises:
+        HostError: the records cannot be read, or a tool failed.
+        HostUnfit: a tool is missing.
+    """
+    links: Answer[dict[str, Link]] = Answer(netlink.read_links)
+    rules: Answer[RuleSet | None] = Answer(lambda: iptables.read_rules(settings))
+    known, unreadable = records.read_records(paths)
+    mine = [record for record in known if record.spec.project == desired.project]
+    names = {record.spec.name for record in mine} | {f"{desired.project}-{vm.name}" for vm in desired.vms}
+    disks = {name: disk for name in sorted(names) if (disk := stored.read_disk(paths, name)) is not None}
+    mounts = {
+        (name, tag): image
+        for name in sorted(names)
+        for tag in stored.mount_tags(paths, name)
+        if (image := stored.read_mount(paths, name, tag)) is not None
+    }
+    kernels = store.list_kernels(paths) | _kernels_by_path(desired)
+    images = store.list_images(paths)
+    observed = Observed(
+        host=_facts(settings),
+        records=known,
+        unreadable=unreadable,
+        processes=tuple(process.scan(str(paths.sockets()))),
+        disks=disks,
+        mounts=mounts,
+        images=images,
+        kernels=kernels,
+        sources=_sources(desired),
+        sockets=stored.sockets(paths),
+        leftovers=stored.leftovers(paths),
+        folders=stored.folders(paths),
+        foreign_images=_images_by_path(desired),
+    )
+    seen = replace(observed, links=links.get(), rules=rules.get())
+    return replace(seen, unseen=tuple(_unseen(seen, mine)))
+
+
+def _facts(settings: Settings) -> HostFacts:
+    usable, reason = kvm.kvm_usable()
+    found = {driver: kvm.find_binary(settings, driver) for driver in CAPABILITIES}
+    return HostFacts(
+        boot_id=process.boot_id(),
+        root=is_root(),
+        kvm_usable=usable,
+        kvm_reason=reason,
+        binaries={driver: path for driver, path in found.items() if path},
+        uplink=settings.host_interface or procnet.uplink(),
+        nameservers=procnet.nameservers(),
+        ip_forward=procnet.forwarding(),
+        route_localnet=procnet.route_localnet(settings.bridge_name),
+        listeners=procnet.listeners(),
+        networks=procnet.networks(),
+    )
+
+
+def _sources(desired: Desired) -> dict[str, Source]:
+    found: dict[str, Source] = {}
+    for vm in desired.vms:
+        for mount in vm.mounts:
+            known = found.get(mount.source)
+            if known is None or (mount.mode == "ro" and not known.digest):
+                found[mount.source] = sources.read_directory(mount.source, digest=mount.mode == "ro")
+        named = [key for key in vm.ssh_keys if key.startswith("/")]
+        named += [file.source for file in vm.files if file.source]
+        found |= {path: sources.read_file(path) for path in named}
+    return found
+
+
+def _images_by_path(desired: Desired) -> dict[str, Image]:
+    named = {vm.image for vm in desired.vms if vm.image.startswith("/")}
+    return {path: image for path in sorted(named) if (image := sources.read_image(path)) is not None}
+
+
+def _kernels_by_path(desired: Desired) -> dict[str, Kernel]:
+    """Kernels named by path; the name tells the form, as distributions call them."""
+    named = sorted({vm.kernel for vm in desired.vms if vm.kernel.startswith("/")})
+    found = {}
+    for path in named:
+        if sources.read_image(path) is not None:
+            elf = "vmlinux" in PurePosixPath(path).name
+            found[path] = Kernel(path, bzimage="" if elf else path, vmlinux=path if elf else "")
+    return found
+
+
+def _unseen(observed: Observed, mine: Iterable[Record]) -> list[str]:
+    unseen = []
+    if observed.rules is None:
+        unseen.append("iptables rules: only root may list them")
+    sealed = [record.spec.vm for record in mine if record.sealed]
+    if sealed:
+        unseen.append(f"env values and file contents of {', '.join(sealed)}: only root may read them")
+    return unseen

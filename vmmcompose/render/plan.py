@@ -1,0 +1,119 @@
+"""A plan as text for people and as a JSON value for tools."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from vmmcompose.model.plan import Change, ChangeKind, Plan, Reason
+
+SCHEMA_VERSION = 1
+SYMBOLS: dict[ChangeKind, str] = {
+    "create": "+",
+    "start": "~",
+    "stop": "~",
+    "update": "~",
+    "restart": "~",
+    "repair": "~",
+    "replace": "-/+",
+    "delete": "-",
+}
+_COLORS: dict[str, str] = {"+": "32", "~": "33", "-/+": "31", "-": "31"}
+_ORDER: tuple[ChangeKind, ...] = (
+    "create",
+    "start",
+    "update",
+    "restart",
+    "replace",
+    "repair",
+    "stop",
+    "delete",
+)
+
+
+def render_plan(plan: Plan, *, color: bool = False) -> str:
+    """The changes with their reasons, what data is lost, and a summary line; ends with a newline."""
+    if not plan.changes:
+        return f"Nothing to do: project {plan.project} is as the manifest says.\n"
+    lines = [f"Plan for project {plan.project}:", ""]
+    for change in sorted(
+        plan.changes, key=lambda change: (not change.address.startswith("vm/"), change.address)
+    ):
+        lines += _change_lines(change, color=color)
+    lines += ["", summary(plan)]
+    return "\n".join(lines) + "\n"
+
+
+def summary(plan: Plan) -> str:
+    """The changes counted: `Plan: 2 VMs to create, 1 to restart; network to repair.`."""
+    parts = []
+    for kind in _ORDER:
+        count = sum(change.kind == kind for change in plan.changes if change.address.startswith("vm/"))
+        if count:
+            noun = "" if parts else (" VM" if count == 1 else " VMs")
+            parts.append(f"{count}{noun} to {kind}")
+    others = [
+        f"{change.address} to {change.kind}"
+        for change in plan.changes
+        if not change.address.startswith("vm/")
+    ]
+    text = "; ".join(filter(None, (", ".join(parts), ", ".join(others))))
+    return f"Plan: {text}." if text else "Plan: nothing to do."
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The plan as a JSON value; `schema_version` grows when a field changes its meaning."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "project": plan.project,
+        "changes": [_change_json(change) for change in plan.changes],
+        "steps": [
+            {
+                "id": step.id,
+                "address": step.address,
+                "action": type(step.action).__name__,
+                "after": sorted(step.after),
+            }
+            for step in plan.steps
+        ],
+        "problems": [
+            {
+                "code": problem.code,
+                "severity": problem.severity,
+                "message": problem.message,
+                "at": list(problem.at),
+                "hint": problem.hint,
+            }
+            for problem in plan.problems
+        ],
+    }
+
+
+def _change_json(change: Change) -> dict[str, Any]:
+    return {
+        "address": change.address,
+        "kind": change.kind,
+        "data_loss": change.data_loss,
+        "reasons": [asdict(reason) for reason in change.reasons],
+    }
+
+
+def _change_lines(change: Change, *, color: bool) -> Iterable[str]:
+    symbol = SYMBOLS[change.kind]
+    head = f"{symbol:>3}"
+    if color:
+        head = f"\033[{_COLORS[symbol]}m{head}\033[0m"
+    yield f"{head} {change.address:<20} {change.kind}"
+    for reason in change.reasons:
+        yield f"        {_reason(reason)}"
+    if change.data_loss:
+        yield f"      ! data is lost: {change.data_loss}"
+
+
+def _reason(reason: Reason) -> str:
+    if reason.why:
+        return (
+            f"{reason.field}: {reason.why}" if reason.field and reason.field not in reason.why else reason.why
+        )
+    if reason.old and reason.new:
+        return f"{reason.field}: {reason.old} -> {reason.new}"
+    return f"{reason.field}: + {reason.new}" if reason.new else f"{reason.field}: - {reason.old}"
