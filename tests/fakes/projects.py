@@ -1,0 +1,102 @@
+"""Small projects for the planner's tests, and the ways a host can be damaged between two plans."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from simulated_host import CAPABILITIES, SimulatedHost
+
+from vmmcompose.model.desired import Dependency, Desired, DesiredVm, Forward, Mount
+from vmmcompose.model.observed import RuleSet
+from vmmcompose.model.options import Options
+from vmmcompose.model.plan import Plan
+from vmmcompose.plan import make_plan
+
+
+def shop() -> Desired:
+    """Two VMs: `web` has a mount and a forward and depends on a healthy `db`."""
+    web = DesiredVm(
+        "web",
+        "tiny",
+        mounts=(Mount("site", "/srv/site", "ro"),),
+        ports=(Forward(8080, 80),),
+        depends_on=(Dependency("db", "healthy"),),
+    )
+    return Desired("shop", (DesiredVm("db", "tiny"), web))
+
+
+def edit(desired: Desired, vm: str, **changes: object) -> Desired:
+    """The project with one VM changed."""
+    vms = tuple(replace(one, **changes) if one.name == vm else one for one in desired.vms)  # type: ignore[arg-type]
+    return replace(desired, vms=vms)
+
+
+def plan_for(host: SimulatedHost, desired: Desired, options: Options | None = None) -> Plan:
+    """What the planner makes of a simulated host."""
+    return make_plan(desired, host.observe(desired), host.settings, CAPABILITIES, options or Options())
+
+
+def converged(desired: Desired, options: Options | None = None) -> SimulatedHost:
+    """A host on which the project is up."""
+    host = SimulatedHost()
+    host.run(plan_for(host, desired, options))
+    return host
+
+
+def _kill(host: SimulatedHost) -> None:
+    host.processes.popitem()
+
+
+def _delete_tap(host: SimulatedHost) -> None:
+    taps = sorted(name for name, link in host.links.items() if link.kind == "tun")
+    if taps:
+        del host.links[taps[0]]
+
+
+def _delete_bridge(host: SimulatedHost) -> None:
+    host.links.pop(host.settings.bridge_name, None)
+    host.links = {name: replace(link, master="") for name, link in host.links.items()}
+
+
+def _flush(host: SimulatedHost) -> None:
+    host.rules = RuleSet(chains=host.rules.chains)
+
+
+def _forget(host: SimulatedHost) -> None:
+    host.records.pop(min(host.records), None)
+
+
+def _reboot(host: SimulatedHost) -> None:
+    host.processes.clear()
+    host.links.clear()
+    host.rules = RuleSet()
+    host.facts = replace(host.facts, boot_id="boot-2", ip_forward=False, route_localnet=False)
+
+
+def _half_a_copy(host: SimulatedHost) -> None:
+    host.leftovers.add("/var/lib/vmm/vms/shop-db/root.ext4.tmp.4711")
+
+
+def _lose_disk(host: SimulatedHost) -> None:
+    host.disks.pop(min(host.disks), None)
+
+
+def _lose_mount(host: SimulatedHost) -> None:
+    host.mounts.clear()
+
+
+def _forwarding_off(host: SimulatedHost) -> None:
+    host.facts = replace(host.facts, ip_forward=False)
+
+
+DAMAGES: Mapping[str, Callable[[SimulatedHost], None]] = {
+    "process killed": _kill,
+    "tap deleted": _delete_tap,
+    "bridge deleted": _delete_bridge,
+    "rules flushed": _flush,
+    "record deleted": _forget,
+    "rebooted": _reboot,
+    "half a copy left": _half_a_copy,
+    "disk deleted": _lose_disk,
+    "mounts deleted": _lose_mount,
+    "forwarding off": _forwarding_off,
+}

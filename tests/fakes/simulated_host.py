@@ -1,0 +1,205 @@
+"""A host that exists only as values: it does to itself what a plan's actions would do to a real one.
+
+For the planner's own tests: what a plan promises, and what every interruption of it leads to. What a real
+kernel does with the same actions is shown by the tests in `tests/host` and `tests/e2e`.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import assert_never
+
+from vmmcompose.model.capabilities import Capabilities
+from vmmcompose.model.desired import Desired
+from vmmcompose.model.observed import (
+    Disk,
+    DiskInfo,
+    HostFacts,
+    Image,
+    Kernel,
+    Link,
+    MountImage,
+    Observed,
+    RuleSet,
+    Source,
+    VmProcess,
+)
+from vmmcompose.model.plan import (
+    Action,
+    BuildMount,
+    CreateDisk,
+    CreateTap,
+    DeleteDisk,
+    DeleteMount,
+    DeleteTap,
+    DeleteVm,
+    GrowDisk,
+    Plan,
+    StartVm,
+    StopVm,
+    SweepFile,
+    SyncNetwork,
+    UpdatePeers,
+    WaitVm,
+    WriteGuestFiles,
+    WriteRecord,
+)
+from vmmcompose.model.record import Process, Record
+from vmmcompose.model.settings import Settings
+from vmmcompose.network.addresses import bridge_address, bridge_mac
+from vmmcompose.network.compare import bridge_alias, tap_alias
+from vmmcompose.network.rules import wanted_rules
+
+MIB = 1024 * 1024
+BOOT = "boot-1"
+CAPABILITIES = {
+    "qemu": Capabilities("qemu", ("bzimage", "vmlinux"), 32, 24, 2047),
+    "firecracker": Capabilities("firecracker", ("vmlinux",), 32, 12, 2048),
+}
+NETWORKED = ("creating", "starting", "running", "stopping")
+
+
+@dataclass
+class SimulatedHost:
+    """Mutable state with the same parts as `Observed`."""
+
+    settings: Settings = field(default_factory=Settings)
+    records: dict[str, Record] = field(default_factory=dict)
+    processes: dict[str, VmProcess] = field(default_factory=dict)
+    links: dict[str, Link] = field(default_factory=dict)
+    rules: RuleSet = field(default_factory=RuleSet)
+    disks: dict[str, Disk] = field(default_factory=dict)
+    mounts: dict[tuple[str, str], MountImage] = field(default_factory=dict)
+    sources: dict[str, Source] = field(default_factory=dict)
+    folders: set[str] = field(default_factory=set)
+    leftovers: set[str] = field(default_factory=set)
+    images: dict[str, Image] = field(
+        default_factory=lambda: {
+            name: Image(name, f"/images/{name}.ext4", 16 * MIB, f"digest-{name}") for name in ("tiny", "debian-12")
+        }
+    )
+    facts: HostFacts = field(
+        default_factory=lambda: HostFacts(
+            boot_id=BOOT, binaries={"qemu": "/usr/bin/qemu-system-x86_64"}, nameservers=("9.9.9.9",)
+        )
+    )
+    next_pid: int = 1000
+
+    def observe(self, desired: Desired | None = None) -> Observed:
+        """What `observe` would see."""
+        sources = dict(self.sources)
+        for vm in desired.vms if desired else ():
+            for mount in vm.mounts:
+                sources.setdefault(mount.source, Source("directory", f"digest of {mount.source}"))
+        return Observed(
+            host=self.facts,
+            records=tuple(record for _, record in sorted(self.records.items())),
+            processes=tuple(self.processes.values()),
+            links=dict(self.links),
+            rules=self.rules,
+            disks=dict(self.disks),
+            mounts=dict(self.mounts),
+            images=self.images,
+            kernels={"default": Kernel("default", "/k/bzImage", "/k/vmlinux", "/k/initrd")},
+            sources=sources,
+            folders=frozenset(self.folders),
+            leftovers=tuple(sorted(self.leftovers)),
+        )
+
+    def run(self, plan: Plan, *, stop_after: int | None = None) -> None:
+        """Does a plan's steps in order: intents first, then the rest; `stop_after` cuts it short."""
+        intents = [step for step in plan.steps if isinstance(step.action, WriteRecord)]
+        others = [step for step in plan.steps if not isinstance(step.action, WriteRecord)]
+        done: set[int] = set()
+        for step in (intents + others)[:stop_after]:
+            missing = step.after - done
+            assert not missing, f"step {step} runs before {missing}"
+            self.do(step.action, {record.spec.vm: record.spec.name for record in self.records.values()})
+            done.add(step.id)
+
+    def do(self, action: Action, _names: dict[str, str]) -> None:  # noqa: C901, PLR0912, PLR0915 - one arm each
+        """Does one action."""
+        match action:
+            case WriteRecord(record):
+                self.records[record.spec.name] = record
+                self.folders.add(record.spec.name)
+            case SyncNetwork():
+                self._sync()
+            case CreateDisk():
+                assert action.name not in self.disks, "a disk is never copied over another"
+                self.disks[action.name] = Disk(action.size_mib * MIB, DiskInfo(action.image, action.image_digest))
+            case GrowDisk():
+                self.disks[action.name] = replace(self.disks[action.name], size_bytes=action.size_mib * MIB)
+            case DeleteDisk():
+                self.disks.pop(action.name, None)
+            case WriteGuestFiles(spec, digest):
+                assert spec.id not in self.processes, "files are never written to the disk of a running VM"
+                disk = self.disks[spec.name]
+                info = disk.info or DiskInfo(spec.image, "")
+                self.disks[spec.name] = replace(disk, info=replace(info, files_digest=digest))
+            case BuildMount(name, mount):
+                source = self.sources.get(mount.source, Source("directory", f"digest of {mount.source}"))
+                self.mounts[name, mount.tag] = MountImage(mount.source, mount.mode, source.digest)
+            case DeleteMount():
+                self.mounts.pop((action.name, action.tag), None)
+            case CreateTap(spec):
+                assert self.settings.bridge_name in self.links, "a TAP needs its bridge"
+                self.links[spec.tap] = Link(
+                    spec.tap, "tun", tap_alias(spec.id), self.settings.bridge_name, up=True, hairpin=True
+                )
+            case DeleteTap():
+                self.links.pop(action.tap, None)
+            case StartVm(spec):
+                self._start(spec.name, spec.id, spec.driver, spec.tap)
+            case StopVm():
+                self.processes.pop(action.vm_id, None)
+                if action.name in self.records:
+                    record = self.records[action.name]
+                    self.records[action.name] = replace(record, state=action.then, process=None, health="")
+            case WaitVm(spec):
+                record = self.records[spec.name]
+                assert record.state == "running"
+                self.records[spec.name] = replace(record, health="healthy")
+            case UpdatePeers(spec):
+                record = self.records[spec.name]
+                self.records[spec.name] = replace(record, spec=replace(record.spec, peers=spec.peers))
+            case DeleteVm(name, vm_id):
+                assert vm_id not in self.processes, "nothing is deleted under a running VM"
+                self.records.pop(name, None)
+                self.disks.pop(name, None)
+                self.folders.discard(name)
+                self.mounts = {key: image for key, image in self.mounts.items() if key[0] != name}
+            case SweepFile(path):
+                self.leftovers.discard(path)
+            case _:
+                assert_never(action)
+
+    def _start(self, name: str, vm_id: str, driver: str, tap: str) -> None:
+        assert vm_id not in self.processes, "never two processes for one VM"
+        assert tap in self.links, "a VM needs its TAP"
+        assert name in self.disks, "a VM needs its disk"
+        record = self.records[name]
+        assert all((name, mount.tag) in self.mounts for mount in record.spec.mounts)
+        self.next_pid += 1
+        process = Process(self.next_pid, self.next_pid * 7, BOOT)
+        self.processes[vm_id] = VmProcess(vm_id, driver, process)
+        self.records[name] = replace(record, state="running", process=process, health="")
+
+    def _sync(self) -> None:
+        active = [record for record in self.records.values() if record.state in NETWORKED]
+        self.rules = wanted_rules(active, self.settings)
+        bridge = self.settings.bridge_name
+        if active:
+            self.links[bridge] = Link(
+                bridge,
+                "bridge",
+                bridge_alias(self.settings),
+                mac=bridge_mac(self.settings),
+                up=True,
+                addresses=(bridge_address(self.settings),),
+            )
+            for name, link in self.links.items():
+                if link.kind == "tun" and not link.master:
+                    self.links[name] = replace(link, master=bridge)
+            self.facts = replace(self.facts, ip_forward=True, route_localnet=True)
+        else:
+            self.links.pop(bridge, None)
+            self.facts = replace(self.facts, route_localnet=False)

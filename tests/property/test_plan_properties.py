@@ -1,0 +1,134 @@
+"""What holds for every project, every host and every interruption."""
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from projects import DAMAGES, plan_for
+from simulated_host import SimulatedHost
+
+from vmmcompose.model.desired import Dependency, Desired, DesiredVm, Forward, Mount
+from vmmcompose.model.observed import Link
+from vmmcompose.model.options import Options
+from vmmcompose.model.plan import Plan
+
+NAMES = ("a", "b", "c", "d")
+UP = Options(remove_orphans=True)
+FOREIGN = {
+    "eth0": Link("eth0", "", up=True, addresses=("192.0.2.7/24",)),
+    "docker0": Link("docker0", "bridge", addresses=("192.168.9.1/24",)),
+    "tap9": Link("tap9", "tun", "somebody"),
+}
+
+
+@st.composite
+def projects(draw: st.DrawFn) -> Desired:
+    names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=4))
+    vms = []
+    for position, name in enumerate(sorted(names)):
+        before = sorted(names)[:position]
+        conditions = st.sampled_from(("started", "healthy"))
+        wanted = draw(st.lists(st.sampled_from(before), unique=True)) if before else []
+        vms.append(
+            DesiredVm(
+                name,
+                image="tiny",
+                cpus=draw(st.integers(1, 3)),
+                memory_mib=draw(st.sampled_from((128, 256))),
+                disk_mib=draw(st.sampled_from((1024, 1024, 2048))),
+                ports=tuple(Forward(8000 + position * 10 + i, 80) for i in range(draw(st.integers(0, 2)))),
+                mounts=(Mount("site", draw(st.sampled_from(("/srv/a", "/srv/b"))), "ro"),) * draw(st.integers(0, 1)),
+                depends_on=tuple(Dependency(other, draw(conditions)) for other in wanted),
+                env=(("KEY", draw(st.sampled_from(("x", "y")))),),
+                power=draw(st.sampled_from(("running", "running", "running", "stopped"))),
+            )
+        )
+    return Desired("lab", tuple(vms))
+
+
+def bigger_disks(desired: Desired, host: SimulatedHost) -> Desired:
+    """The project with no disk smaller than the host's: shrinking is refused by design."""
+    vms = []
+    for vm in desired.vms:
+        disk = host.disks.get(f"lab-{vm.name}")
+        vms.append(replace(vm, disk_mib=max(vm.disk_mib, disk.size_bytes // 2**20 if disk else 0)))
+    return replace(desired, vms=tuple(vms))
+
+
+@st.composite
+def hosts(draw: st.DrawFn) -> SimulatedHost:
+    """A host with a history: projects brought up, some cut short, then damaged."""
+    host = SimulatedHost()
+    host.links.update(FOREIGN)
+    for _ in range(draw(st.integers(0, 3))):
+        plan = plan_for(host, bigger_disks(draw(projects()), host), UP)
+        host.run(plan, stop_after=draw(st.one_of(st.none(), st.integers(0, len(plan.steps)))))
+        for name in draw(st.lists(st.sampled_from(sorted(DAMAGES)), max_size=2)):
+            if name != "process killed" or host.processes:
+                if not (name in ("record deleted", "disk deleted") and not (host.records and host.disks)):
+                    DAMAGES[name](host)
+    return host
+
+
+def applicable(plan: Plan) -> bool:
+    return not [problem for problem in plan.problems if problem.severity == "error"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(hosts(), projects())
+def test_after_apply_nothing_is_left_to_do(host: SimulatedHost, desired: Desired) -> None:
+    desired = bigger_disks(desired, host)
+    plan = plan_for(host, desired, UP)
+    assert applicable(plan), plan.problems
+    host.run(plan)
+    assert plan_for(host, desired, UP).changes == ()
+    for name, link in FOREIGN.items():
+        assert host.links[name] == link
+
+
+@settings(max_examples=300, deadline=None)
+@given(hosts(), projects(), st.data())
+def test_an_interrupted_run_is_finished_by_the_next(host: SimulatedHost, desired: Desired, data: st.DataObject) -> None:
+    desired = bigger_disks(desired, host)
+    plan = plan_for(host, desired, UP)
+    host.run(plan, stop_after=data.draw(st.integers(0, len(plan.steps))))
+    host.run(plan_for(host, desired, UP))
+    assert plan_for(host, desired, UP).changes == ()
+
+
+@settings(max_examples=300, deadline=None)
+@given(hosts(), projects())
+def test_down_leaves_nothing_of_the_project(host: SimulatedHost, desired: Desired) -> None:
+    """After any history; what was never recorded and is not named any more cannot be known to be ours."""
+    named = {vm.name for vm in desired.vms} | set(NAMES)
+    gone = Desired("lab", tuple(DesiredVm(name, "tiny", power="absent") for name in sorted(named)))
+    host.run(plan_for(host, gone, UP))
+    assert host.records == {}
+    assert host.processes == {}
+    assert host.links == FOREIGN
+    assert host.rules.chains == ()
+    assert host.disks == {}
+    assert host.mounts == {}
+    assert host.leftovers == set()
+    assert plan_for(host, gone, UP).changes == ()
+
+
+@settings(max_examples=100, deadline=None)
+@given(hosts(), projects(), st.randoms(use_true_random=False))
+def test_the_order_of_the_input_is_irrelevant(host: SimulatedHost, desired: Desired, random: object) -> None:
+    shuffled = list(desired.vms)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    plan = plan_for(host, desired, UP)
+    mixed = plan_for(host, replace(desired, vms=tuple(sorted(shuffled, key=lambda vm: vm.name))), UP)
+    assert plan == mixed
+
+
+@settings(max_examples=200, deadline=None)
+@given(hosts(), projects())
+def test_a_rw_image_or_a_disk_only_goes_with_a_word_about_it(host: SimulatedHost, desired: Desired) -> None:
+    desired = bigger_disks(desired, host)
+    before = set(host.disks)
+    plan = plan_for(host, desired, UP)
+    warned = any(change.data_loss or change.kind == "delete" for change in plan.changes)
+    host.run(plan)
+    assert before <= set(host.disks) or warned
