@@ -44,7 +44,7 @@ def mac_of(ip: str) -> str:
 
 
 def bridge_mac(settings: Settings) -> str:
-    """The bridge's MAC. Fixed: else a bridge takes its lowest port's, and guests lose it when that one goes."""
+    """The bridge's MAC. Fixed: else a bridge takes its lowest port's, and guests lose it with that port."""
     return mac_of(settings.gateway)
 
 
