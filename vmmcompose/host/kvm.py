@@ -29,7 +29,7 @@ def kvm_usable(*, device: str = "/dev/kvm", cpuinfo: str = "/proc/cpuinfo") -> t
 def find_binary(settings: Settings, driver: str) -> str:
     """Path of a driver's program; empty when it is not installed or not executable."""
     program = {"firecracker": settings.firecracker_binary, "qemu": settings.qemu_binary}[driver]
-    return shutil.which(os.path.expanduser(program)) or ""  # noqa: PTH111 - a Path would drop the "./" which() needs
+    return shutil.which(os.path.expanduser(program)) or ""
 
 
 def _device_fault(device: str) -> str:

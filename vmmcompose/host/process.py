@@ -1,8 +1,8 @@
 """Processes known beyond doubt: by boot, pid and start time, and signalled through a pidfd only.
 
-A pid alone may belong to somebody else by the time it is used. So a process is remembered with its start time
-(field 22 of /proc/PID/stat, proc_pid_stat(5)) and the boot it was seen in, and the start time is read again after
-a pidfd is open: from then on the descriptor cannot come to mean another process (pidfd_open(2)).
+A pid alone may belong to somebody else by the time it is used. So a process is remembered with its start
+time (field 22 of /proc/PID/stat, proc_pid_stat(5)) and the boot it was seen in, and the start time is read
+again after a pidfd is open: from then on the descriptor cannot come to mean another process (pidfd_open(2)).
 """
 
 import errno
@@ -46,8 +46,8 @@ def identify(pid: int) -> Process | None:
 def alive(process: Process) -> bool:
     """Whether this very process still runs.
 
-    A pid that exists but may not be looked at (/proc mounted with hidepid) counts as alive: taking a running VMM
-    for dead would start a second one on the same disk.
+    A pid that exists but may not be looked at (/proc mounted with hidepid) counts as alive: taking a
+    running VMM for dead would start a second one on the same disk.
     """
     if process.boot_id != boot_id() or process.pid <= 0:
         return False
@@ -133,7 +133,8 @@ def spawn(
 ) -> Process:
     """Start a program that outlives this one: own session, no terminal, no inherited descriptors, umask 077.
 
-    Standard error is appended to `log_path`, and so is standard output unless `console_path` names a file for it.
+    Standard error is appended to `log_path`, and so is standard output unless `console_path` names a file
+    for it.
 
     Raises:
         HostError: the program or a log file could not be opened.
