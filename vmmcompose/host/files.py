@@ -1,9 +1,9 @@
 """The door to plain files: whole or not at all, and never out of the folder that was meant.
 
-A file is written to `<path>.tmp.<id>` beside its final name, flushed, renamed, and the folder flushed, so that
-a reader or a crash sees the old content or the new and nothing between (rename(2), fsync(2)). The id is that of
-the writing thread, which no other thread of the host has at the same time and which is the pid in a process's
-first thread. What `*.tmp.<digits>` is left over belongs to an interrupted command.
+A file is written to `<path>.tmp.<id>` beside its final name, flushed, renamed, and the folder flushed, so
+that a reader or a crash sees the old content or the new and nothing between (rename(2), fsync(2)). The id is
+that of the writing thread, which no other thread of the host has at the same time and which is the pid in a
+process's first thread. What `*.tmp.<digits>` is left over belongs to an interrupted command.
 """
 
 import errno
@@ -141,7 +141,7 @@ def _remove_at(parent: int, name: str, device: int) -> None:
 
 
 def _mounted_below(path: Path) -> str:
-    """A mount point at or below `path`; bind mounts share a device number, so the table is asked (proc(5))."""
+    """A mount point at or below `path`; bind mounts share a device number, so proc(5) is asked."""
     top = os.fsencode(os.path.realpath(path.parent)) + b"/" + os.fsencode(path.name)
     for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
         point = _OCTAL.sub(lambda found: bytes([int(found[1], 8)]), line.split(b" ", 5)[4])
