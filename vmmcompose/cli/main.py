@@ -1,0 +1,101 @@
+"""The `vmm` command: global options and the table of commands."""
+
+from collections.abc import Sequence
+
+import click
+
+from vmmcompose import __version__
+from vmmcompose.cli.failures import guard
+from vmmcompose.cli.invocation import Invocation
+from vmmcompose.cli.lazy import Entry, LazyGroup
+
+_PROJECT = "Project (from vmm.yaml, or named with -p)"
+_VM = "One VM"
+_HOST = "Host"
+_CLI = "vmmcompose.cli"
+
+COMMANDS = {
+    "up": Entry(f"{_CLI}.up", "up", "Make the host match the manifest", _PROJECT),
+    "down": Entry(f"{_CLI}.up", "down", "Delete the project's VMs and everything of theirs", _PROJECT),
+    "plan": Entry(f"{_CLI}.plan", "plan", "Show what `up` would do, and why", _PROJECT),
+    "ps": Entry(f"{_CLI}.ps", "ps", "List VMs", _PROJECT),
+    "list": Entry(f"{_CLI}.ps", "list_all", "List the VMs of all projects", _PROJECT),
+    "start": Entry(f"{_CLI}.power", "start", "Start stopped VMs", _PROJECT),
+    "stop": Entry(f"{_CLI}.power", "stop", "Shut VMs down and keep their disks", _PROJECT),
+    "restart": Entry(f"{_CLI}.power", "restart", "Stop and start VMs", _PROJECT),
+    "logs": Entry(f"{_CLI}.logs", "logs", "Show what guests printed on their consoles", _PROJECT),
+    "ssh": Entry(f"{_CLI}.ssh", "ssh", "Log in to a VM", _VM),
+    "exec": Entry(f"{_CLI}.ssh", "exec_", "Run a command in a VM", _VM),
+    "console": Entry(f"{_CLI}.logs", "console", "Show one VM's console", _VM),
+    "inspect": Entry(f"{_CLI}.inspect", "inspect", "Show everything known about a VM, as JSON", _VM),
+    "kernel": Entry(f"{_CLI}.images", "kernel", "List and import kernels", _HOST),
+    "image": Entry(f"{_CLI}.images", "image", "List and build root filesystems", _HOST),
+    "doctor": Entry(f"{_CLI}.doctor", "doctor", "Check what this host can do, and say what to do", _HOST),
+    "version": Entry(f"{_CLI}.version", "version", "Show the version", _HOST),
+}
+
+_EPILOG = """\b
+Exit codes: 0 done, 1 failed, 2 changes pending (plan --detailed-exitcode), 64 usage,
+65 manifest invalid, 69 this host cannot do it, 75 locked by another vmm, 130 interrupted.
+`ssh` and `exec` return the remote command's code."""
+
+
+@click.group(
+    cls=LazyGroup,
+    entries=COMMANDS,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("-f", "--file", metavar="PATH", help="Manifest [default: vmm.yaml here or in a parent folder].")
+@click.option("-p", "--project-name", metavar="NAME", default="", help="Project [default: the manifest's].")
+@click.option("--data-dir", metavar="PATH", help="Where everything is kept [default: /var/lib/vmm].")
+@click.option("-q", "--quiet", is_flag=True, help="Only data and errors.")
+@click.option("--debug", is_flag=True, help="Show tracebacks.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Progress and errors on standard error.",
+)
+@click.version_option(__version__, prog_name="vmm", message="%(prog)s %(version)s")
+@click.pass_context
+def vmm(  # noqa: D103 - the docstring would be the help text, which stands below
+    ctx: click.Context,
+    file: str | None,
+    project_name: str,
+    data_dir: str | None,
+    log_format: str,
+    *,
+    quiet: bool,
+    debug: bool,
+) -> None:
+    ctx.obj = ctx.ensure_object(Invocation)
+    ctx.obj.file = file
+    ctx.obj.project = project_name
+    ctx.obj.data_dir = data_dir
+    ctx.obj.quiet = quiet
+    ctx.obj.debug = debug
+    ctx.obj.log_format = log_format
+
+
+vmm.help = """Virtual machines as a project: `vmm.yaml` says which ones, `vmm plan` shows what differs
+on this host, `vmm up` makes it so, `vmm down` leaves no trace.
+
+\b
+  vmm plan                 what would happen, field by field
+  vmm up                   make it happen, wait until the VMs answer
+  vmm ssh web              log in
+  vmm exec web -- uname -r run one command
+  vmm logs -f web          follow the console
+  vmm down                 everything away"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command line and returns its exit code; never raises."""
+    invocation = Invocation()
+
+    def command() -> int:
+        result = vmm.main(list(arguments), prog_name="vmm", standalone_mode=False, obj=invocation)
+        return result if isinstance(result, int) else 0
+
+    return guard(command, debug=lambda: invocation.debug, as_json=lambda: invocation.log_format == "json")

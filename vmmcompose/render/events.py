@@ -1,0 +1,168 @@
+"""What happens during `up` and `down`, in words for people and as values for tools."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from vmmcompose.model import plan as actions
+from vmmcompose.model.desired import Desired, Forward
+from vmmcompose.model.plan import Change, Event, Plan, Reason, Step
+
+SHORT = 3
+"""Reasons of one change that a short listing shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """An action in words: while it lasts, and when it is done. Without `done` it is too small to tell."""
+
+    doing: str
+    done: str = ""
+
+
+_PHASES: dict[type, Phase] = {
+    actions.WriteRecord: Phase("writing the record"),
+    actions.CreateDisk: Phase("copying the disk", "disk copied"),
+    actions.GrowDisk: Phase("growing the disk", "disk grown"),
+    actions.DeleteDisk: Phase("deleting the disk", "disk deleted"),
+    actions.WriteGuestFiles: Phase("writing the guest's files"),
+    actions.BuildMount: Phase("building a mount", "mount built"),
+    actions.DeleteMount: Phase("deleting a mount"),
+    actions.SyncNetwork: Phase("bridge and rules"),
+    actions.CreateTap: Phase("making its TAP"),
+    actions.DeleteTap: Phase("deleting its TAP"),
+    actions.StartVm: Phase("starting", "started"),
+    actions.StopVm: Phase("shutting down", "shut down"),
+    actions.WaitVm: Phase("waiting for an answer", "ready"),
+    actions.UpdatePeers: Phase("updating its hosts file"),
+    actions.DeleteVm: Phase("deleting", "deleted"),
+    actions.SweepFile: Phase("sweeping a leftover"),
+}
+
+
+def phase(step: Step) -> Phase:
+    """What a step does, in words."""
+    known = _PHASES[type(step.action)]
+    match step.action:
+        case actions.BuildMount(mount=mount):
+            return Phase(f"building mount {mount.tag}", f"mount {mount.tag} built")
+        case actions.WaitVm(spec=spec) if spec.healthcheck is not None:
+            return Phase("waiting for its healthcheck", "healthy")
+        case actions.SweepFile(path=path):
+            return Phase(f"sweeping {path}")
+        case actions.DeleteVm(keep_disks=True):
+            return Phase("putting away", "stopped, disk kept")
+    return known
+
+
+def name_of(address: str) -> str:
+    """`web` for `vm/web`; other addresses as they are."""
+    return address.removeprefix("vm/")
+
+
+def event_line(event: Event) -> str:
+    """One event as a line; empty where it is too small to tell."""
+    name, words = name_of(event.step.address), phase(event.step)
+    match event.state:
+        case "started":
+            return f"{name}: {words.doing}" if words.done else ""
+        case "done":
+            return f"{name}: {words.done} ({event.seconds:.1f}s)" if words.done else ""
+        case "progress":
+            return f"{name}: {event.detail}"
+        case "skipped":
+            return f"{name}: {words.doing} skipped: {event.detail}"
+        case "failed":
+            return "\n".join(failure_lines(event))
+
+
+def failure_lines(event: Event) -> list[str]:
+    """Which VM, in which phase, what, and the hint (the console's last lines) indented below."""
+    name, words = name_of(event.step.address), phase(event.step)
+    lines = [f"{name}: failed while {words.doing} ({event.seconds:.1f}s): {event.detail}"]
+    return lines + [f"    {line}" for line in event.hint.splitlines()]
+
+
+def event_json(event: Event) -> dict[str, Any]:
+    """One event as a value: a line of `--log-format json`."""
+    return {
+        "level": "error" if event.state == "failed" else "info",
+        "event": event.state,
+        "step": event.step.id,
+        "address": event.step.address,
+        "action": type(event.step.action).__name__,
+        "phase": phase(event.step).doing,
+        "detail": event.detail,
+        "hint": event.hint,
+        "seconds": round(event.seconds, 3),
+    }
+
+
+def change_line(change: Change) -> str:
+    """A change in one line: `web: restart (cpus: 1 -> 2)`."""
+    shown = [reason_text(reason) for reason in change.reasons[:SHORT]]
+    if len(change.reasons) > SHORT:
+        shown.append(f"{len(change.reasons) - SHORT} more")
+    why = f" ({', '.join(shown)})" if shown else ""
+    return f"{name_of(change.address)}: {change.kind}{why}"
+
+
+def reason_text(reason: Reason) -> str:
+    """`cpus: 1 -> 2`, or the observation."""
+    if reason.why:
+        return (
+            f"{reason.field}: {reason.why}" if reason.field and reason.field not in reason.why else reason.why
+        )
+    return f"{reason.field}: {reason.old or '(none)'} -> {reason.new or '(none)'}"
+
+
+_DONE = {
+    "create": "created",
+    "update": "updated",
+    "start": "started",
+    "stop": "stopped",
+    "restart": "restarted",
+    "replace": "replaced",
+    "repair": "repaired",
+    "delete": "deleted",
+}
+
+
+def done_line(plan: Plan, seconds: float) -> str:
+    """The summary: `done in 8.3s: 2 VMs created, 1 restarted, network created`."""
+    parts = []
+    for kind, word in _DONE.items():
+        count = sum(change.kind == kind and change.address.startswith("vm/") for change in plan.changes)
+        if count:
+            noun = "" if parts else " VM" if count == 1 else " VMs"
+            parts.append(f"{count}{noun} {word}")
+    others = [
+        f"{change.address} {_DONE[change.kind]}"
+        for change in plan.changes
+        if not change.address.startswith("vm/")
+    ]
+    return f"done in {seconds:.1f}s: {', '.join(parts + others)}"
+
+
+def idle_line(desired: Desired, only: tuple[str, ...]) -> str:
+    """What to say when there is nothing to do."""
+    meant = [vm for vm in desired.vms if not only or vm.name in only]
+    count = f"{len(meant)} VM{'' if len(meant) == 1 else 's'}"
+    powers = {vm.power for vm in meant}
+    if powers == {"absent"} or not meant:
+        return f"nothing to do: project {desired.project} has nothing on this host"
+    if powers == {"stopped"}:
+        return f"nothing to do: {count} stopped"
+    return f"nothing to do: {count} as the manifest says"
+
+
+def forward_lines(vms: Iterable[tuple[str, tuple[Forward, ...]]]) -> list[str]:
+    """The ports that lead to VMs: `127.0.0.1:8080 -> web:80`."""
+    return [f"  {forward_text(forward, name)}" for name, ports in vms for forward in ports]
+
+
+def forward_text(forward: Forward, vm: str) -> str:
+    """One forward; one that listens on every address is shown with the one that always works here."""
+    protocol = "" if forward.protocol == "tcp" else f"/{forward.protocol}"
+    everywhere = "" if forward.bind else "  (on every address of this host)"
+    return f"{forward.bind or '127.0.0.1'}:{forward.host}{protocol} -> {vm}:{forward.guest}{everywhere}"
