@@ -47,14 +47,15 @@ def _kill(host: SimulatedHost) -> None:
 
 
 def _delete_tap(host: SimulatedHost) -> None:
-    taps = sorted(name for name, link in host.links.items() if link.kind == "tun")
+    taps = sorted(name for name, link in host.links.items() if link.alias.startswith("vmm:") and link.kind == "tun")
     if taps:
         del host.links[taps[0]]
 
 
 def _delete_bridge(host: SimulatedHost) -> None:
     host.links.pop(host.settings.bridge_name, None)
-    host.links = {name: replace(link, master="") for name, link in host.links.items()}
+    ours = [name for name, link in host.links.items() if link.alias.startswith("vmm:")]
+    host.links |= {name: replace(host.links[name], master="") for name in ours}
 
 
 def _flush(host: SimulatedHost) -> None:
@@ -67,7 +68,8 @@ def _forget(host: SimulatedHost) -> None:
 
 def _reboot(host: SimulatedHost) -> None:
     host.processes.clear()
-    host.links.clear()
+    for name in [name for name, link in host.links.items() if link.alias.startswith("vmm:")]:
+        del host.links[name]
     host.rules = RuleSet()
     host.facts = replace(host.facts, boot_id="boot-2", ip_forward=False, route_localnet=False)
 

@@ -197,7 +197,7 @@ class SimulatedHost:
                 addresses=(bridge_address(self.settings),),
             )
             for name, link in self.links.items():
-                if link.kind == "tun" and not link.master:
+                if link.alias.startswith("vmm:") and link.kind == "tun" and not link.master:
                     self.links[name] = replace(link, master=bridge)
             self.facts = replace(self.facts, ip_forward=True, route_localnet=True)
         else:

@@ -100,10 +100,8 @@ def _keyed(
         if old.get(key) != new.get(key):
             before = show(old[key]) if key in old else ""
             after = show(new[key]) if key in new else ""
-            if before == after:
-                yield Reason(f"{label}.{key}", why="changed")
-            else:
-                yield Reason(f"{label}.{key}", before, after)
+            name = label if label == "ports" else f"{label}.{key}"
+            yield Reason(name, why="changed") if before == after else Reason(name, before, after)
 
 
 def _listed(label: str, old: tuple[str, ...], new: tuple[str, ...]) -> Iterable[Reason]:

@@ -11,7 +11,7 @@ from graphlib import TopologicalSorter
 from vmmcompose.model.desired import Dependency
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Action, Step, SweepFile, SyncNetwork, WaitVm, WriteRecord
-from vmmcompose.plan.vms import VmWork
+from vmmcompose.plan.work import VmWork
 
 
 @dataclass(slots=True)
@@ -112,8 +112,8 @@ def _reached(
 ) -> int | None:
     """The step after which a dependency's condition holds; None where it holds already."""
     work = by_vm.get(dependency.vm)
-    if work is None or work.settled is None:
-        return None
+    if work is None or work.settled is None or work.settled.state != "running":
+        return None  # nobody can wait for a VM that shall not run
     vm = dependency.vm
     if dependency.condition == "started":
         return graph.started.get(vm)

@@ -17,10 +17,12 @@ from vmmcompose.network.addresses import vm_id
 from vmmcompose.network.compare import network_differences
 from vmmcompose.network.conflicts import network_problems
 from vmmcompose.plan.checks import check_names, check_orphans, check_vm, find_image
+from vmmcompose.plan.endings import work_absent, work_stopped
 from vmmcompose.plan.graph import weave
 from vmmcompose.plan.specs import choose_specs, host_name
 from vmmcompose.plan.view import Index, index
-from vmmcompose.plan.vms import VmWork, work_absent, work_running, work_stopped
+from vmmcompose.plan.vms import work_running
+from vmmcompose.plan.work import VmWork
 
 ACTIVE = ("creating", "starting", "running", "stopping")
 """Record states whose VMs need the network."""
@@ -51,7 +53,9 @@ def make_plan(
             view = look.view(spec.name, spec.id, spec.driver)
             replaced = work.change is not None and work.change.kind == "replace"
             problems += check_vm(spec, view, observed, capabilities, replaced=replaced)
-    problems += network_problems(running, observed, settings)
+    going = {host_name(desired.project, w.vm) for w in works if w.settled is None or w.settled.state == "stopped"}
+    staying = tuple(record for record in observed.records if record.spec.name not in going)
+    problems += network_problems(running, replace(observed, records=staying), settings)
     if not options.remove_orphans:
         problems += check_orphans(ours.values(), frozenset(vm.name for vm in desired.vms))
     return _assemble(desired, observed, settings, options, works, problems)

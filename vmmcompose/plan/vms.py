@@ -1,6 +1,6 @@
 """What one VM needs: a change for people and the actions that make it, in the order they must be done."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from vmmcompose.guest import files_digest
 from vmmcompose.model.observed import Image
@@ -14,8 +14,6 @@ from vmmcompose.model.plan import (
     CreateTap,
     DeleteDisk,
     DeleteMount,
-    DeleteTap,
-    DeleteVm,
     GrowDisk,
     Reason,
     StartVm,
@@ -30,26 +28,7 @@ from vmmcompose.model.spec import VmSpec
 from vmmcompose.network.compare import tap_differences
 from vmmcompose.plan.costs import Difference, diff_specs, show_forward, worst
 from vmmcompose.plan.view import MIB, Index, VmView
-
-
-@dataclass(slots=True)
-class VmWork:
-    """One VM's part of a plan. `before` runs one after the other, then the TAP, the start and the wait."""
-
-    vm: str
-    address: str
-    change: Change | None = None
-    intent: Record | None = None
-    """Written first, under the host lock."""
-    stop: StopVm | None = None
-    before: list[Action] = field(default_factory=list)
-    tap: CreateTap | None = None
-    start: StartVm | None = None
-    wait: WaitVm | None = None
-    peers: UpdatePeers | None = None
-    after: list[Action] = field(default_factory=list)
-    settled: Record | None = None
-    """The record as it will be; None when it goes."""
+from vmmcompose.plan.work import VmWork, dead_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +137,7 @@ def _start_change(work: VmWork, spec: VmSpec, view: VmView, need: _Need) -> Chan
         if view.disk is None:
             loss = f"what VM `{spec.vm}` wrote to its deleted root disk"
         return Change(work.address, "restart", tuple(need.restarts), loss)
-    return Change(work.address, "start", (_dead_reason(view), *need.restarts))
-
-
-def _dead_reason(view: VmView) -> Reason:
-    if view.record is None:
-        return Reason(why="its record is missing; its disk is kept")
-    if view.record.process is None:
-        return Reason(why="it is stopped" if view.record.state == "stopped" else "its start was interrupted")
-    return Reason(why=f"its process (pid {view.record.process.pid}) is gone")
+    return Change(work.address, "start", (dead_reason(view), *need.restarts))
 
 
 def _replace_reasons(
@@ -248,46 +219,3 @@ def _summary(spec: VmSpec) -> tuple[Reason, ...]:
     reasons += [Reason(f"mounts.{m.tag}", "", f"{m.source} ({m.mode})") for m in spec.mounts]
     reasons += [Reason("ports", "", show_forward(forward)) for forward in spec.ports]
     return tuple(reasons)
-
-
-def work_stopped(record: Record, index: Index, options: Options) -> VmWork:
-    """What it takes until this VM is stopped and holds nothing but its record and its disks."""
-    spec = record.spec
-    view = index.view(spec.name, spec.id, spec.driver)
-    work = VmWork(spec.vm, f"vm/{spec.vm}")
-    work.settled = replace(record, state="stopped", process=None)
-    tap = index.observed.links is not None and spec.tap in index.observed.links
-    if view.process is not None:
-        work.stop = StopVm(spec.name, spec.id, view.driver, view.process, options.grace_s)
-        work.intent = replace(record, state="stopping", process=view.process)
-        work.change = Change(work.address, "stop", (Reason("power", "running", "stopped"),))
-    elif record.state != "stopped":
-        work.intent = work.settled
-        work.change = Change(work.address, "stop", (_dead_reason(view),))
-    elif tap:
-        work.change = Change(work.address, "repair", (Reason(why=f"its TAP {spec.tap} is left over"),))
-    if tap:
-        work.after.append(DeleteTap(spec.tap))
-    if work.intent == record:
-        work.intent = None
-    return work
-
-
-def work_absent(name: str, vm: str, vm_id: str, tap: str, index: Index, options: Options, why: str) -> VmWork:
-    """What it takes until nothing of this VM is left."""
-    view = index.view(name, vm_id, "")
-    work = VmWork(vm, f"vm/{vm}")
-    has_tap = index.observed.links is not None and tap in index.observed.links
-    if view.record is None and view.process is None and not has_tap and name not in index.observed.folders:
-        return work
-    if view.record is not None:
-        work.intent = replace(view.record, state="deleting", process=view.process)
-        if work.intent == view.record:
-            work.intent = None
-    if view.process is not None:
-        work.stop = StopVm(name, vm_id, view.driver, view.process, options.grace_s, "deleting")
-    if has_tap:
-        work.after.append(DeleteTap(tap))
-    work.after.append(DeleteVm(name, vm_id))
-    work.change = Change(work.address, "delete", (Reason(why=why),))
-    return work

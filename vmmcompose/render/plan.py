@@ -17,6 +17,8 @@ SYMBOLS: dict[ChangeKind, str] = {
     "replace": "-/+",
     "delete": "-",
 }
+REASONS_SHOWN = 12
+"""Reasons per change; a flushed iptables gives more than anybody reads."""
 _COLORS: dict[str, str] = {"+": "32", "~": "33", "-/+": "31", "-": "31"}
 _ORDER: tuple[ChangeKind, ...] = (
     "create",
@@ -103,8 +105,11 @@ def _change_lines(change: Change, *, color: bool) -> Iterable[str]:
     if color:
         head = f"\033[{_COLORS[symbol]}m{head}\033[0m"
     yield f"{head} {change.address:<20} {change.kind}"
-    for reason in change.reasons:
+    shown = change.reasons if len(change.reasons) <= REASONS_SHOWN else change.reasons[: REASONS_SHOWN - 1]
+    for reason in shown:
         yield f"        {_reason(reason)}"
+    if len(shown) < len(change.reasons):
+        yield f"        … and {len(change.reasons) - len(shown)} more (--json shows all)"
     if change.data_loss:
         yield f"      ! data is lost: {change.data_loss}"
 

@@ -1,0 +1,36 @@
+"""One VM's part of a plan, as the parts of the planner hand it to each other."""
+
+from dataclasses import dataclass, field
+
+from vmmcompose.model.plan import Action, Change, CreateTap, Reason, StartVm, StopVm, UpdatePeers, WaitVm
+from vmmcompose.model.record import Record
+from vmmcompose.plan.view import VmView
+
+
+@dataclass(slots=True)
+class VmWork:
+    """One VM's part of a plan. `before` runs one after the other, then the TAP, the start and the wait."""
+
+    vm: str
+    address: str
+    change: Change | None = None
+    intent: Record | None = None
+    """Written first, under the host lock."""
+    stop: StopVm | None = None
+    before: list[Action] = field(default_factory=list)
+    tap: CreateTap | None = None
+    start: StartVm | None = None
+    wait: WaitVm | None = None
+    peers: UpdatePeers | None = None
+    after: list[Action] = field(default_factory=list)
+    settled: Record | None = None
+    """The record as it will be; None when it goes."""
+
+
+def dead_reason(view: VmView) -> Reason:
+    """Why a VM does not run."""
+    if view.record is None:
+        return Reason(why="its record is missing; its disk is kept")
+    if view.record.process is None:
+        return Reason(why="it is stopped" if view.record.state == "stopped" else "its start was interrupted")
+    return Reason(why=f"its process (pid {view.record.process.pid}) is gone")
