@@ -1,0 +1,51 @@
+"""A VM's logs as files: kept apart per boot, and their last lines made fit for a message."""
+
+import os
+import re
+from pathlib import Path, PurePath
+
+_TAIL_BYTES = 16384
+_LINE_LIMIT = 200
+_ESCAPES = re.compile(
+    r"\x1b\[[0-9;?<=>]*[ -/]*[@-~]"  # CSI: colours, cursor, clearing
+    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC, DCS and the like: titles, links
+    r"|\x1b[ -/]*[0-~]"  # the rest of ECMA-48
+)
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def rotate(path: PurePath) -> None:
+    """Move a log to `<path>.1`, so that the next boot begins an empty one. A log that is missing is no error."""
+    try:
+        os.replace(path, f"{path}.1")
+    except FileNotFoundError:
+        return
+
+
+def tail(path: PurePath, lines: int) -> list[str]:
+    """The last lines of a log with something in them, clean; empty when there is no log or none may be read."""
+    try:
+        with Path(path).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL_BYTES))
+            data = file.read()
+    except OSError:
+        return []
+    return clean(data.decode(errors="replace"))[-lines:]
+
+
+def clean(text: str) -> list[str]:
+    """Lines without escape sequences and control characters, blank ones left out, long ones cut.
+
+    What a guest prints must not be able to move the cursor or set the title of the user's terminal.
+    """
+    plain = (_CONTROLS.sub("", _ESCAPES.sub("", line)).rstrip() for line in re.split(r"[\r\n]+", text))
+    return [line if len(line) <= _LINE_LIMIT else line[: _LINE_LIMIT - 1] + "…" for line in plain if line]
+
+
+def size(path: PurePath) -> int:
+    """Bytes in a log; 0 when there is none."""
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return 0
