@@ -1,8 +1,9 @@
 """Guest kernels of a few dozen bytes, written straight as ELF64 files.
 
-They do just what a test of a VMM needs: print a line on the serial console, then either halt for ever
-(a guest that never reacts to Ctrl+Alt+Del) or read the keyboard controller and reset the machine when Delete comes
-(a guest that ends as asked). No assembler and no kernel source is needed; the machine code stands below.
+They do just what a test of a VMM needs: print a line on the serial console, then either halt for ever, as a
+guest that never reacts to Ctrl+Alt+Del, or read the keyboard controller and reset the machine when Delete
+comes, as one that shuts down when asked. No assembler and no kernel source is needed; the machine code stands
+below.
 """
 
 import struct

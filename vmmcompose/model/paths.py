@@ -70,6 +70,14 @@ class Paths:
         """What the VMM process itself printed."""
         return self.logs(name) / "driver.log"
 
+    def vmm_log(self, name: str) -> PurePosixPath:
+        """The log a VMM keeps by itself (Firecracker's `--log-path`)."""
+        return self.logs(name) / "firecracker.log"
+
+    def metrics(self, name: str) -> PurePosixPath:
+        """Where a VMM writes its metrics, one JSON object per line."""
+        return self.logs(name) / "metrics.json"
+
     def sockets(self) -> PurePosixPath:
         """Folder of the VMMs' control sockets."""
         return self.root / "sockets"

@@ -1,0 +1,212 @@
+"""What a request's body may hold: the stand-in's reading of Firecracker's API description.
+
+Firecracker is stricter than the description in one point, unknown fields, and more lenient in another, null
+for a field that may be missing; both are followed here.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Check = Callable[[object], str]
+"""Says what is wrong with a value; an empty text if nothing is."""
+
+
+class Wrong(Exception):
+    """A body that is not what it must be."""
+
+
+def number(low: int, high: int) -> Check:
+    def check(value: object) -> str:
+        fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+        return "" if fits else f"expected a whole number from {low} to {high}"
+
+    return check
+
+
+def one_of(*names: str, any_case: bool = False) -> Check:
+    def check(value: object) -> str:
+        known = isinstance(value, str) and (value.lower() if any_case else value) in names
+        return "" if known else f"expected one of {', '.join(names)}"
+
+    return check
+
+
+def text(value: object) -> str:
+    return "" if isinstance(value, str) else "expected a string"
+
+
+def truth(value: object) -> str:
+    return "" if isinstance(value, bool) else "expected true or false"
+
+
+def mac(value: object) -> str:
+    ok = isinstance(value, str) and re.fullmatch(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}", value)
+    return "" if ok else "expected a MAC address"
+
+
+def link_local(value: object) -> str:
+    ok = isinstance(value, str) and re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}", value)
+    ok = ok and all(int(part) < 256 for part in str(value).split("."))
+    return "" if ok else "expected an IPv4 address"
+
+
+def listed(item: Check) -> Check:
+    def check(value: object) -> str:
+        if not isinstance(value, list):
+            return "expected a list"
+        return next((wrong for wrong in map(item, value) if wrong), "")
+
+    return check
+
+
+def table(fields: Mapping[str, Check], *, required: str = "", open_ended: bool = False) -> Check:
+    needed = required.split()
+
+    def check(value: object) -> str:
+        if not isinstance(value, dict):
+            return "expected an object"
+        unknown = [] if open_ended else [name for name in value if name not in fields]
+        missing = [name for name in needed if name not in value]
+        if unknown or missing:
+            return f"unknown field `{unknown[0]}`" if unknown else f"missing field `{missing[0]}`"
+        for name, field in fields.items():
+            if name in value and (value[name] is not None or name in needed):
+                wrong = field(value[name])
+                if wrong:
+                    return f"{name}: {wrong}"
+        return ""
+
+    return check
+
+
+U8, U16, U32, U64 = number(0, 2**8 - 1), number(0, 2**16 - 1), number(0, 2**32 - 1), number(0, 2**64 - 1)
+BUCKET_FIELDS = {"size": U64, "refill_time": U64, "one_time_burst": U64}
+BUCKET = table(BUCKET_FIELDS, required="size refill_time", open_ended=True)
+LIMITER = table({"bandwidth": BUCKET, "ops": BUCKET})
+_MACHINE: dict[str, Check] = {
+    "vcpu_count": U8,
+    "mem_size_mib": U64,
+    "smt": truth,
+    "cpu_template": one_of("C3", "T2", "T2S", "T2CL", "T2A", "V1N1", "None"),
+    "track_dirty_pages": truth,
+    "huge_pages": one_of("None", "2M"),
+}
+_LOGGER: dict[str, Check] = {
+    "log_path": text,
+    "level": one_of("off", "error", "warn", "warning", "info", "debug", "trace", any_case=True),
+    "show_level": truth,
+    "show_log_origin": truth,
+    "module": text,
+}
+_DRIVE: dict[str, Check] = {
+    "drive_id": text,
+    "partuuid": text,
+    "is_root_device": truth,
+    "cache_type": one_of("Unsafe", "Writeback"),
+    "is_read_only": truth,
+    "path_on_host": text,
+    "rate_limiter": LIMITER,
+    "io_engine": one_of("Sync", "Async"),
+    "socket": text,
+}
+_NETWORK: dict[str, Check] = {
+    "iface_id": text,
+    "host_dev_name": text,
+    "guest_mac": mac,
+    "mtu": U16,
+    "rx_rate_limiter": LIMITER,
+    "tx_rate_limiter": LIMITER,
+}
+_BALLOON: dict[str, Check] = {
+    "amount_mib": U32,
+    "deflate_on_oom": truth,
+    "stats_polling_interval_s": U16,
+    "free_page_hinting": truth,
+    "free_page_reporting": truth,
+}
+_MMDS: dict[str, Check] = {
+    "version": one_of("V1", "V2"),
+    "network_interfaces": listed(text),
+    "ipv4_address": link_local,
+    "imds_compat": truth,
+}
+_LOAD: dict[str, Check] = {
+    "snapshot_path": text,
+    "mem_file_path": text,
+    "mem_backend": table(
+        {"backend_path": text, "backend_type": one_of("File", "Uffd")}, required="backend_path backend_type"
+    ),
+    "enable_diff_snapshots": truth,
+    "track_dirty_pages": truth,
+    "resume_vm": truth,
+    "network_overrides": listed(
+        table({"iface_id": text, "host_dev_name": text}, required="iface_id host_dev_name", open_ended=True)
+    ),
+    "vsock_override": table({"uds_path": text}, required="uds_path", open_ended=True),
+    "clock_realtime": truth,
+}
+_CREATE: dict[str, Check] = {
+    "mem_file_path": text,
+    "snapshot_path": text,
+    "snapshot_type": one_of("Full", "Diff"),
+}
+_PMEM: dict[str, Check] = {
+    "id": text,
+    "path_on_host": text,
+    "root_device": truth,
+    "read_only": truth,
+    "rate_limiter": LIMITER,
+}
+
+BODIES: dict[tuple[str, str], Check] = {
+    ("PUT", "actions"): table(
+        {"action_type": one_of("FlushMetrics", "InstanceStart", "SendCtrlAltDel")}, required="action_type"
+    ),
+    ("PUT", "balloon"): table(_BALLOON, required="amount_mib deflate_on_oom"),
+    ("PATCH", "balloon"): table({"amount_mib": U32}, required="amount_mib"),
+    ("PUT", "boot-source"): table(
+        {"kernel_image_path": text, "initrd_path": text, "boot_args": text}, required="kernel_image_path"
+    ),
+    ("PUT", "drives"): table(_DRIVE, required="drive_id is_root_device"),
+    ("PATCH", "drives"): table(
+        {"drive_id": text, "path_on_host": text, "rate_limiter": LIMITER}, required="drive_id"
+    ),
+    ("PUT", "pmem"): table(_PMEM, required="id path_on_host"),
+    ("PATCH", "pmem"): table({"id": text, "rate_limiter": LIMITER}, required="id"),
+    ("PUT", "logger"): table(_LOGGER),
+    ("PUT", "machine-config"): table(_MACHINE, required="vcpu_count mem_size_mib"),
+    ("PATCH", "machine-config"): table(_MACHINE),
+    ("PUT", "metrics"): table({"metrics_path": text}, required="metrics_path", open_ended=True),
+    ("PUT", "mmds"): table({}, open_ended=True),
+    ("PATCH", "mmds"): table({}, open_ended=True),
+    ("PUT", "mmds/config"): table(_MMDS, required="network_interfaces"),
+    ("PUT", "entropy"): table({"rate_limiter": LIMITER}),
+    ("PUT", "serial"): table({"serial_out_path": text, "rate_limiter": BUCKET}),
+    ("PUT", "hotplug/memory"): table(
+        {"total_size_mib": U64, "slot_size_mib": U64, "block_size_mib": U64}, required="total_size_mib"
+    ),
+    ("PUT", "network-interfaces"): table(_NETWORK, required="iface_id host_dev_name"),
+    ("PATCH", "network-interfaces"): table(
+        {"iface_id": text, "rx_rate_limiter": LIMITER, "tx_rate_limiter": LIMITER}, required="iface_id"
+    ),
+    ("PUT", "snapshot/create"): table(_CREATE, required="mem_file_path snapshot_path"),
+    ("PUT", "snapshot/load"): table(_LOAD, required="snapshot_path"),
+    ("PATCH", "vm"): table({"state": one_of("Paused", "Resumed")}, required="state"),
+    ("PUT", "vsock"): table(
+        {"guest_cid": U32, "uds_path": text, "vsock_id": text}, required="guest_cid uds_path"
+    ),
+}
+
+
+def checked(method: str, resource: str, value: object) -> dict[str, Any]:
+    """The body as an object.
+
+    Raises:
+        Wrong: it is not what this request takes.
+    """
+    wrong = BODIES[method, resource](value)
+    if wrong:
+        raise Wrong(f"the body cannot be read: {wrong}")
+    assert isinstance(value, dict)
+    return value

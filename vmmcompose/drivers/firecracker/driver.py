@@ -1,0 +1,265 @@
+"""The firecracker driver: one Firecracker process per VM, configured and controlled over its API socket."""
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+from vmmcompose.drivers.base import Launch, Status
+from vmmcompose.drivers.firecracker import config
+from vmmcompose.drivers.firecracker.api import CALL_TIMEOUT_S, START_TIMEOUT_S, FirecrackerApi, Instance
+from vmmcompose.drivers.firecracker.files import log_tail, prepare_files
+from vmmcompose.errors import DriverError, HostError
+from vmmcompose.host import process as processes
+from vmmcompose.host.unixhttp import listening
+from vmmcompose.model.capabilities import Capabilities
+from vmmcompose.model.observed import HostFacts
+from vmmcompose.model.paths import Paths
+from vmmcompose.model.problem import Problem
+from vmmcompose.model.record import Process
+from vmmcompose.model.spec import VmSpec
+
+_READY_S = 10.0
+"""From the process's start to its API; a real one takes a millisecond."""
+_STEP_S = 0.001
+_PROBE_S = 0.2
+_ASK_S = 1.0
+_TERM_S = 1.0
+_KILL_S = 10.0
+_STATES: dict[str, Status] = {"Not started": "starting", "Running": "running", "Paused": "paused"}
+
+
+class FirecrackerDriver:
+    """Runs VMs with Firecracker 1.7 or newer on x86."""
+
+    name = "firecracker"
+    capabilities = Capabilities(
+        driver="firecracker",
+        kernel_forms=("vmlinux",),
+        max_cpus=config.MAX_CPUS,
+        max_mounts=config.MAX_MOUNTS,
+        max_command_line=config.MAX_COMMAND_LINE,
+        needs_kvm=True,
+        pause=True,
+    )
+
+    def check(self, spec: VmSpec, host: HostFacts) -> list[Problem]:
+        """What about this spec Firecracker cannot do. Pure."""
+        problems = _check_limits(spec)
+        length = config.command_line_length(spec)
+        if length > config.MAX_COMMAND_LINE:
+            message = (
+                f"VM `{spec.vm}`: the kernel command line would take {length} bytes,"
+                f" firecracker has room for {config.MAX_COMMAND_LINE}"
+            )
+            problems.append(
+                Problem("command-line-too-long", message, _at(spec, "boot_args"), "shorten `boot_args`")
+            )
+        if not host.kvm_usable:
+            problems.append(_kvm_warning(spec, host))
+        return problems
+
+    def start(self, launch: Launch) -> Process:
+        """Start Firecracker in its own session and the guest in it; returns when the guest's CPUs run.
+
+        Raises:
+            DriverError: it did not start. Nothing is left behind: no process, no socket file.
+        """
+        spec, path = launch.spec, str(launch.paths.socket(launch.spec.id))
+        who = f"VM {spec.name}"
+        _check_tap(spec)
+        _clear_socket(path, who)
+        prepare_files(launch.paths, spec)
+        process = processes.spawn(
+            config.argv(launch.binary, launch.paths, spec),
+            log_path=str(launch.paths.driver_log(spec.name)),
+            console_path=str(launch.paths.console(spec.name)),
+        )
+        try:
+            _wait_ready(path, process, who)
+            _configure(launch, path, who)
+        except BaseException as error:
+            code = _exit_code(process)
+            _end(process, signal.SIGKILL, _KILL_S)
+            _unlink(path)
+            if isinstance(error, HostError):
+                raise _start_failed(launch, error, code) from error
+            raise
+        return process
+
+    def probe(self, paths: Paths, vm_id: str, process: Process) -> Status:
+        """Ask the VMM how it is; an answer takes a millisecond and is waited for a fifth of a second."""
+        if not processes.alive(process):
+            return "gone"
+        try:
+            instance = _instance(paths, vm_id, _PROBE_S)
+        except DriverError:
+            return "unresponsive" if processes.alive(process) else "gone"
+        if instance.id != config.instance_id(vm_id):
+            return "unresponsive"
+        return _STATES.get(instance.state, "unresponsive")
+
+    def stop(self, paths: Paths, vm_id: str, process: Process, grace_s: float) -> None:
+        """Press Ctrl+Alt+Del, wait `grace_s` seconds, then TERM, then KILL; unlink the socket.
+
+        A paused guest is let run first, or it could not hear. Where the API refuses or hangs, the grace is
+        skipped: the guest was not asked, so there is nothing to wait for.
+
+        Raises:
+            DriverError: the process could not be ended.
+        """
+        path = str(paths.socket(vm_id))
+        asked = grace_s > 0 and processes.alive(process) and _ask_to_stop(path, vm_id)
+        gone = (
+            (asked and processes.wait_gone(process, grace_s))
+            or _end(process, signal.SIGTERM, _TERM_S)
+            or _end(process, signal.SIGKILL, _KILL_S)
+        )
+        if not gone:
+            raise DriverError(
+                f"VM {vm_id}: firecracker (process {process.pid}) does not end, not even after KILL",
+                hint="it hangs in the host's kernel; look at `dmesg` and the disk it lies on",
+            )
+        _unlink(path)
+
+    def pause(self, paths: Paths, vm_id: str) -> None:
+        """Stop a running guest's CPUs where they are; pausing a paused one changes nothing.
+
+        Raises:
+            DriverError: refused, or no answer.
+        """
+        with _api(paths, vm_id) as api:
+            api.pause()
+
+    def resume(self, paths: Paths, vm_id: str) -> None:
+        """Let a paused guest's CPUs run on; resuming a running one changes nothing.
+
+        Raises:
+            DriverError: refused, or no answer.
+        """
+        with _api(paths, vm_id) as api:
+            api.resume()
+
+
+def _check_limits(spec: VmSpec) -> list[Problem]:
+    found = []
+    if not 1 <= spec.cpus <= config.MAX_CPUS:
+        found.append(("cpus", f"firecracker gives at most {config.MAX_CPUS} cpus"))
+    if len(spec.mounts) > config.MAX_MOUNTS:
+        found.append(("mounts", f"firecracker takes at most {config.MAX_MOUNTS} mounts"))
+    return [Problem("limit", f"VM `{spec.vm}`: {text}", _at(spec, key)) for key, text in found]
+
+
+def _kvm_warning(spec: VmSpec, host: HostFacts) -> Problem:
+    """Only a warning: whoever names a hypervisor knows the host, and our look at its CPU may be wrong."""
+    return Problem(
+        "kvm-unusable",
+        f"VM `{spec.vm}`: firecracker needs KVM, which looks unusable here: {host.kvm_reason or 'unknown'}",
+        _at(spec, "hypervisor"),
+        "`hypervisor: qemu` or `auto` runs it without",
+        severity="warning",
+    )
+
+
+def _at(spec: VmSpec, key: str) -> tuple[str | int, ...]:
+    return ("vms", spec.vm, key)
+
+
+def _check_tap(spec: VmSpec) -> None:
+    """Firecracker, run as root, would make a missing TAP itself: one that leads nowhere and goes with it."""
+    try:
+        socket.if_nametoindex(spec.tap)
+    except OSError as error:
+        message = f"VM {spec.name}: its TAP {spec.tap} does not exist"
+        raise DriverError(message, hint="`vmm up` makes it") from error
+
+
+def _clear_socket(path: str, who: str) -> None:
+    """Unlink a socket that an ended VMM left: Firecracker does not bind over a file."""
+    state = listening(path)
+    if state == "yes":
+        message = f"{who}: a process listens on {path} already"
+        raise DriverError(message, hint="the VM may be running; `vmm plan` shows its processes")
+    if state == "no":
+        _unlink(path)
+
+
+def _wait_ready(path: str, process: Process, who: str) -> None:
+    pidfd = processes.open_pidfd(process)
+    if pidfd is None:
+        raise DriverError(f"{who}: firecracker ended at once")
+    deadline = time.monotonic() + _READY_S
+    try:
+        while listening(path) != "yes":
+            if processes.exited(pidfd, _STEP_S):
+                raise DriverError(f"{who}: firecracker ended before its API was there")
+            if time.monotonic() > deadline:
+                raise DriverError(f"{who}: firecracker's API did not come up within {_READY_S:g} s")
+    finally:
+        os.close(pidfd)
+
+
+def _configure(launch: Launch, path: str, who: str) -> None:
+    with FirecrackerApi(path, who) as api:
+        instance = api.instance()
+        if instance.version is None or instance.version < config.OLDEST:
+            oldest = ".".join(map(str, config.OLDEST[:2]))
+            raise DriverError(
+                f"{who}: {launch.binary} is older than Firecracker {oldest}",
+                hint=f"install {oldest} or newer, or set VMM_FIRECRACKER",
+            )
+        for call in config.calls(launch, instance.version):
+            api.call(call, START_TIMEOUT_S if call.path == "/actions" else CALL_TIMEOUT_S)
+
+
+def _start_failed(launch: Launch, error: HostError, code: int | None) -> DriverError:
+    """The error with how the process ended, if it did, and the last that it said."""
+    parts = [error.message]
+    if code is not None:
+        parts.append(config.exit_meaning(code))
+    parts += log_tail(launch.paths, launch.spec)
+    hint = error.hint or f"see {launch.paths.logs(launch.spec.name)}"
+    return DriverError("\n  ".join(parts), hint=hint)
+
+
+def _exit_code(process: Process) -> int | None:
+    """How a child of ours ended (a signal's number negative); None while it runs or if that is not known."""
+    try:
+        ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    if ended is None:
+        return None
+    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+
+
+def _end(process: Process, signum: signal.Signals, timeout_s: float) -> bool:
+    processes.signal_process(process, signum)
+    return processes.wait_gone(process, timeout_s)
+
+
+def _ask_to_stop(path: str, vm_id: str) -> bool:
+    try:
+        with FirecrackerApi(path, f"VM {vm_id}") as api:
+            if api.instance(_ASK_S).state == "Paused":
+                api.resume(_ASK_S)
+            api.ctrl_alt_del(_ASK_S)
+    except DriverError:
+        return False
+    return True
+
+
+def _instance(paths: Paths, vm_id: str, timeout_s: float) -> Instance:
+    with _api(paths, vm_id) as api:
+        return api.instance(timeout_s)
+
+
+def _api(paths: Paths, vm_id: str) -> FirecrackerApi:
+    return FirecrackerApi(str(paths.socket(vm_id)), f"VM {vm_id}")
+
+
+def _unlink(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        Path(path).unlink()
