@@ -11,7 +11,7 @@ from threading import Thread
 from typing import Generic, TypeVar
 
 from vmmcompose.drivers import CAPABILITIES
-from vmmcompose.host import iptables, kvm, netlink, process, procnet, records, sources, store, stored
+from vmmcompose.host import iptables, kvm, netlink, process, procnet, records, sources, store, stored, sysctl
 from vmmcompose.host.access import is_root
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.observed import HostFacts, Image, Kernel, Link, Observed, RuleSet, Source
@@ -98,10 +98,10 @@ def _facts(settings: Settings) -> HostFacts:
         binaries={driver: path for driver, path in found.items() if path},
         uplink=settings.host_interface or procnet.uplink(),
         nameservers=procnet.nameservers(),
-        ip_forward=procnet.forwarding(),
-        route_localnet=procnet.route_localnet(settings.bridge_name),
+        ip_forward=sysctl.forwarding(),
+        route_localnet=sysctl.route_localnet(settings.bridge_name),
         listeners=procnet.listeners(),
-        networks=procnet.networks(),
+        networks=procnet.subnets_in_use(),
     )
 
 
