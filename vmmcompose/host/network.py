@@ -1,8 +1,8 @@
 """Makes the host's network what the records ask for, and takes it away with the last VM.
 
 Level-based: looks at what is there, changes what differs, from whatever half-state it finds. The caller holds
-the host lock. The order matters to a command that is killed in between: what is to be restored is written down
-before anything changes, and restored while bridge and chains still show that there is something to do.
+the host lock. The order matters to a command that is killed in between: what is to be restored is written
+down before anything changes, and restored while bridge and chains still show that there is something to do.
 """
 
 from collections.abc import Sequence

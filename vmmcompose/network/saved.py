@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
+from itertools import takewhile
 
 from vmmcompose.model.observed import Rule, RuleSet
 from vmmcompose.model.plan import Reason
@@ -22,7 +23,7 @@ def parse_save(text: str, settings: Settings) -> RuleSet:
     """What of an `iptables-save` is ours: chains of our names, their rules, and rules that lead to them."""
     own = frozenset(chain_names(settings).own())
     chains, rules, jumps = [], [], []
-    first_forward: Rule | None = None
+    forward: list[Rule] = []
     for table, line in _table_lines(text):
         if line.startswith(":"):
             chains.append((table, line[1:].split(" ", 1)[0]))
@@ -30,19 +31,28 @@ def parse_save(text: str, settings: Settings) -> RuleSet:
         rule = _rule(table, line)
         if rule is None:
             continue
-        if first_forward is None and (rule.table, rule.chain) == ("filter", "FORWARD"):
-            first_forward = rule
+        if (rule.table, rule.chain) == ("filter", "FORWARD"):
+            forward.append(rule)
         if (rule.table, rule.chain) in own:
             rules.append(rule)
         elif (rule.table, _target(rule)) in own:
             jumps.append(rule)
-    forward_jumps = [jump for jump in jumps if (jump.table, jump.chain) == ("filter", "FORWARD")]
     return RuleSet(
         chains=tuple(sorted(chain for chain in chains if chain in own)),
         rules=tuple(sorted(rules, key=lambda rule: (rule.table, rule.chain))),
         jumps=tuple(sorted(jumps, key=lambda rule: (rule.table, rule.chain, rule.text))),
-        forward_first=not forward_jumps or forward_jumps[0] == first_forward,
+        forward_first=_stands_first(forward, own),
     )
+
+
+def _stands_first(forward: Sequence[Rule], own: Collection[tuple[str, str]]) -> bool:
+    """Whether nothing decides about our packets before us; True where there is no jump of ours.
+
+    Jumps of another bridge's vmm may stand before: its chain passes only its own packets on.
+    """
+    before = takewhile(lambda rule: (rule.table, _target(rule)) not in own, forward)
+    blocked = any(not re.fullmatch(r"-j VMM-FWD\S*", rule.text) for rule in before)
+    return not blocked or not any((rule.table, _target(rule)) in own for rule in forward)
 
 
 def has_rules(text: str) -> bool:
