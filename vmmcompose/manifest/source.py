@@ -1,0 +1,74 @@
+"""Where in the file a part of the manifest stands."""
+
+from vmmcompose.manifest.nodes import Node, Span
+from vmmcompose.manifest.text import LINE_BREAK
+from vmmcompose.model.problem import Place
+
+At = tuple[str | int, ...]
+
+
+class SourceMap:
+    """Turns a manifest path such as `("vms", "web", "cpus")` into a place in the file."""
+
+    __slots__ = ("_file", "_lines", "_root", "_text")
+
+    def __init__(self, file: str, text: str, root: Node | None) -> None:
+        self._file = file
+        self._text = text
+        self._root = root
+        self._lines: list[str] | None = None
+
+    def place(self, at: At) -> Place | None:
+        """The nearest enclosing place: a scalar's own span, a mapping's or a list's key.
+
+        A setting that a VM has from `defaults` is found there. None only for an empty file.
+        """
+        trail = self._walk(at)
+        if at[:1] == ("vms",) and len(trail) == 3 and len(at) > 2:
+            inherited = self._walk(("defaults", *at[2:]))
+            trail = inherited if len(inherited) > 2 else trail
+        if not trail:
+            return None
+        key, node = trail[-1]
+        empty = node.span[:2] == node.span[2:]
+        return self.at_span(key.span if key and (node.kind != "scalar" or empty) else node.span)
+
+    def key(self, at: At) -> Place | None:
+        """Like `place`, but the key's span even where the value is a scalar."""
+        trail = self._walk(at)
+        if len(trail) <= len(at):
+            return self.place(at)
+        key, node = trail[-1]
+        return self.at_span((key or node).span)
+
+    def written(self, at: At) -> str:
+        """A scalar's text as it stands in the file; empty where there is none."""
+        trail = self._walk(at)
+        return trail[-1][1].text if len(trail) > len(at) else ""
+
+    def at_span(self, span: Span) -> Place:
+        """The place of a span, cut to its first line."""
+        line, column, last, end = span
+        text = self._line(line)
+        if last > line:
+            end = len(text.rstrip())
+        return Place(self._file, line + 1, column + 1, max(end, column + 1) + 1, text)
+
+    def _walk(self, at: At) -> list[tuple[Node | None, Node]]:
+        """(key, value) of every part of `at` that exists, the root first."""
+        node, trail = self._root, list[tuple[Node | None, Node]]()
+        if node is None:
+            return trail
+        trail.append((None, node))
+        for part in at:
+            child = node.children.get(part)
+            if child is None:
+                break
+            trail.append((node.keys.get(part) if isinstance(part, str) else None, child))
+            node = child
+        return trail
+
+    def _line(self, number: int) -> str:
+        if self._lines is None:
+            self._lines = LINE_BREAK.split(self._text)
+        return self._lines[number] if number < len(self._lines) else ""

@@ -1,0 +1,58 @@
+"""Bytes to text: size, encoding and characters, before any parser sees them."""
+
+import re
+
+from vmmcompose.model.problem import Place, Problem
+
+MAX_BYTES = 1 << 20
+"""A manifest is written by people; more than this is a mistake or an attack."""
+
+LINE_BREAK = re.compile(r"\r\n|\r|\n")
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+"""What YAML 1.2 calls unprintable (section 5.1), and the three line breaks of Unicode that YAML 1.1 knew."""
+
+
+def read_text(data: bytes, filename: str) -> str | Problem:
+    """The manifest as text, without a byte order mark; or why it is none."""
+    if len(data) > MAX_BYTES:
+        return Problem(
+            "too-large",
+            f"the manifest is {len(data) / MAX_BYTES:.1f} MiB, more than the 1 MiB that vmm reads",
+            hint="put the contents of large files beside the manifest and name them with `source:`",
+            place=Place(filename, 1, 1, 1),
+        )
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return _not_utf8(data, error.start, filename)
+    text = text.removeprefix("\ufeff")
+    found = _FORBIDDEN.search(text)
+    return _unprintable(text, found.start(), filename) if found else text
+
+
+def _not_utf8(data: bytes, start: int, filename: str) -> Problem:
+    before = LINE_BREAK.split(data[:start].decode("utf-8").removeprefix("\ufeff"))
+    rest = LINE_BREAK.split(data[start:].decode("utf-8", "backslashreplace"), maxsplit=1)[0]
+    column = len(before[-1]) + 1
+    utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    return Problem(
+        "encoding",
+        f"the manifest is not UTF-8: byte 0x{data[start]:02x}",
+        hint="save it as UTF-8" + (" (it looks like UTF-16)" if utf16 else ""),
+        place=Place(filename, len(before), column, column + 4, before[-1] + rest),
+    )
+
+
+def _unprintable(text: str, start: int, filename: str) -> Problem:
+    code = ord(text[start])
+    before = LINE_BREAK.split(text[:start])
+    column = len(before[-1]) + 1
+    escape = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    hint = f'write it as "{escape}", in double quotes' if code else "a manifest is a text file"
+    line = before[-1] + LINE_BREAK.split(text[start:], maxsplit=1)[0]
+    return Problem(
+        "control-character",
+        f"the manifest holds the control character U+{code:04X}",
+        hint=hint,
+        place=Place(filename, len(before), column, column + 1, line),
+    )
