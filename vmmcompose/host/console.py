@@ -15,7 +15,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def rotate(path: PurePath) -> None:
-    """Move a log to `<path>.1`, so that the next boot begins an empty one. A log that is missing is no error."""
+    """Move a log to `<path>.1`, so that the next boot begins an empty one. A missing log is no error."""
     try:
         os.replace(path, f"{path}.1")
     except FileNotFoundError:
@@ -23,7 +23,7 @@ def rotate(path: PurePath) -> None:
 
 
 def tail(path: PurePath, lines: int) -> list[str]:
-    """The last lines of a log with something in them, clean; empty when there is no log or none may be read."""
+    """The last lines of a log that are not blank, clean; empty when there is no log or it may not be read."""
     try:
         with Path(path).open("rb") as file:
             size = file.seek(0, os.SEEK_END)

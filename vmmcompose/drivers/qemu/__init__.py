@@ -1,0 +1,1 @@
+"""QEMU: VMs on hosts without Firecracker or without KVM."""

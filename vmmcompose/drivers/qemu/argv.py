@@ -1,8 +1,8 @@
 """QEMU's command line for a VM. Pure: the same launch always gives the same arguments.
 
 Under KVM the machine is `microvm` with virtio over MMIO. Under emulation (tcg) it is `q35` with virtio over
-PCI, because microvm without a hardware clock to calibrate against hangs early in some boots. Most arguments are
-lists of options divided by commas, in which a comma within a value is doubled.
+PCI, because microvm without a hardware clock to calibrate against hangs early in some boots. Most arguments
+are lists of options divided by commas, in which a comma within a value is doubled.
 """
 
 from vmmcompose.drivers.base import Launch
@@ -57,7 +57,7 @@ def kernel_path(launch: Launch) -> str:
 
 
 def command_line_length(spec: VmSpec, *, kvm: bool) -> int:
-    """Bytes of the kernel command line. QEMU adds nothing: the guest finds virtio-mmio devices through ACPI."""
+    """Bytes of the kernel command line. QEMU adds none: virtio-mmio devices are found through ACPI."""
     return len(_command_line(spec, kvm=kvm).encode())
 
 

@@ -11,7 +11,7 @@ from vmmcompose.drivers.base import Launch, Status
 from vmmcompose.drivers.qemu.argv import CAPABILITIES, command_line_length, kernel_path, qemu_argv
 from vmmcompose.drivers.qemu.failure import hint_for, last_words
 from vmmcompose.drivers.qemu.qmp import Qmp, QmpError
-from vmmcompose.errors import DriverError
+from vmmcompose.errors import DriverError, HostError
 from vmmcompose.host import console
 from vmmcompose.host import process as processes
 from vmmcompose.host.unixhttp import listening
@@ -54,7 +54,7 @@ class QemuDriver:
 
     def check(self, spec: VmSpec, host: HostFacts) -> list[Problem]:
         """What about this spec QEMU cannot do. Pure."""
-        length = command_line_length(spec)
+        length = command_line_length(spec, kvm=host.kvm_usable)
         limits = CAPABILITIES
         found = [
             ("cpus", not 1 <= spec.cpus <= limits.max_cpus, f"qemu is given at most {limits.max_cpus} cpus"),
@@ -78,12 +78,11 @@ class QemuDriver:
         Raises:
             DriverError: it did not start. Nothing is left behind: no process, no socket file.
         """
-        spec, paths = launch.spec, launch.paths
         path = _control_socket(launch)
         _check_inputs(launch)
         _check_not_running(launch, path)
         _begin_logs(launch)
-        process = processes.spawn(qemu_argv(launch), log_path=str(paths.driver_log(spec.name)))
+        process = _spawn(launch)
         try:
             _wait_running(launch, path, process)
         except BaseException:
@@ -148,12 +147,10 @@ def _check_inputs(launch: Launch) -> None:
 
 
 def _check_not_running(launch: Launch, path: str) -> None:
-    """Refuse a second start: QEMU itself would take over the first one's socket before it sees the disk's lock."""
-    running = [
-        found for found in processes.scan(str(launch.paths.sockets())) if found.vm_id == launch.spec.id
-    ]
-    if running:
-        raise _failed(launch, f"it runs already (process {running[0].process.pid})", "`vmm ps` shows it")
+    """Refuse a second start: QEMU would take over the first one's socket before it sees the disk's lock."""
+    for found in processes.scan(str(launch.paths.sockets())):
+        if found.vm_id == launch.spec.id:
+            raise _failed(launch, f"it runs already (process {found.process.pid})", "`vmm ps` shows it")
     if listening(path) == "yes":
         raise _failed(launch, f"a process listens on {path}", "`vmm doctor` finds VMMs without a record")
     _remove_stale(path)
@@ -168,6 +165,13 @@ def _begin_logs(launch: Launch) -> None:
         console.rotate(paths.driver_log(name))
     except OSError as error:
         raise _failed(launch, f"{error.filename}: {error.strerror}", "") from error
+
+
+def _spawn(launch: Launch) -> Process:
+    try:
+        return processes.spawn(qemu_argv(launch), log_path=str(launch.paths.driver_log(launch.spec.name)))
+    except HostError as error:
+        raise _failed(launch, error.message, error.hint) from error
 
 
 def _wait_running(launch: Launch, path: str, process: Process) -> None:

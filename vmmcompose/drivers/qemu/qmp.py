@@ -34,9 +34,7 @@ class Qmp:
         try:
             self._limit()
             self._socket.connect(path)
-            if "QMP" not in self._read():
-                raise QmpError(f"{path} does not speak QMP")
-            self.execute("qmp_capabilities")
+            self._greet(path)
         except BlockingIOError as error:
             self._socket.close()  # the queue of waiting clients is full: the same as no answer
             raise TimeoutError(f"{path} takes no more connections") from error
@@ -63,6 +61,11 @@ class Qmp:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._socket.close()
+
+    def _greet(self, path: str) -> None:
+        if "QMP" not in self._read():
+            raise QmpError(f"{path} does not speak QMP")
+        self.execute("qmp_capabilities")
 
     def _read(self) -> dict[str, Any]:
         while b"\n" not in self._buffer:

@@ -1,0 +1,139 @@
+"""Waiting until a guest answers: on SSH, or on the healthcheck of its manifest."""
+
+import shlex
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
+from dataclasses import dataclass
+
+from vmmcompose.errors import HostError
+from vmmcompose.host.dial import connect, read_until
+from vmmcompose.host.watch import Watch
+from vmmcompose.model.desired import Healthcheck
+from vmmcompose.model.paths import Paths
+from vmmcompose.model.record import Process
+from vmmcompose.model.spec import VmSpec
+
+_SSH_PORT = 22
+_ANSWER_S = 10.0
+"""A guest that took a connection has this long to say its first words; then it is asked anew."""
+_COMMAND_S = 30.0
+_AGAIN_S = 0.1
+_STEP_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """How long it took and what the guest answered."""
+
+    seconds: float
+    detail: str
+
+
+def wait_ready(
+    paths: Paths,
+    spec: VmSpec,
+    process: Process,
+    *,
+    timeout_s: float,
+    on_phase: Callable[[str], None],
+    cancelled: threading.Event,
+) -> Waited:
+    """Wait until the guest passes its healthcheck or, without one, sends an SSH banner.
+
+    The end of the VMM is noticed at once, and so is a guest that can no longer come up: one that prints nothing
+    in the first 30 s, or nothing more for long while its network is silent too. `on_phase` is told
+    `booting`, `kernel up`, `waiting for SSH`, `healthcheck tcp 5432` and the like, from this thread.
+
+    Raises:
+        DriverError: it did not come up; the hint holds the console's last lines.
+        Interrupted: `cancelled` was set.
+    """
+    watch = Watch(paths, spec, process, timeout_s=timeout_s, on_phase=on_phase, cancelled=cancelled)
+    with closing(watch):
+        return Waited(detail=_wait(watch, paths, spec.healthcheck), seconds=watch.seconds)
+
+
+def _wait(watch: Watch, paths: Paths, check: Healthcheck | None) -> str:
+    if check is None:
+        return _ssh(watch)
+    if check.tcp is not None:
+        connect(watch, check.tcp, f"healthcheck tcp {check.tcp}").close()
+        return f"tcp {check.tcp} answers"
+    if check.http is not None:
+        return _http(watch, check.http, check.interval_s)
+    _ssh(watch)
+    return _command(watch, paths, check)
+
+
+def _ssh(watch: Watch) -> str:
+    phase = "waiting for SSH"
+    while True:
+        with connect(watch, _SSH_PORT, phase) as connection:
+            said = read_until(watch, connection, b"SSH-", _ANSWER_S)
+        if b"SSH-" in said:
+            return "SSH answers"
+        watch.last = f"no SSH banner but {said[:40]!r}" if said else "connected, but no SSH banner came"
+        watch.pause(_AGAIN_S)
+
+
+def _http(watch: Watch, target: str, interval_s: float) -> str:
+    port, _, path = target.partition("/")
+    phase = f"healthcheck http {target}"
+    host = f"{watch.spec.ip}:{port}"
+    request = f"GET /{path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: vmm\r\nConnection: close\r\n\r\n"
+    while True:
+        with connect(watch, int(port), phase) as connection:
+            with suppress(OSError):  # closed again already: then there is no answer to read either
+                connection.send(request.encode())
+            line = read_until(watch, connection, b"\n", _ANSWER_S).partition(b"\r")[0]
+        status = _status(line)
+        if 200 <= status < 400:
+            return f"http {target} answers {status}"
+        watch.last = f"status {status}" if status else f"no HTTP answer but {line[:40]!r}"
+        watch.pause(interval_s)
+
+
+def _status(line: bytes) -> int:
+    """The status of an HTTP answer's first line; 0 when it is none."""
+    words = line.split()
+    if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
+        return 0
+    return int(words[1])
+
+
+def _command(watch: Watch, paths: Paths, check: Healthcheck) -> str:
+    command = shlex.join(check.command)
+    watch.enter(f"healthcheck command {command}")
+    while True:
+        begin = time.monotonic()
+        code, words = _run_watched(watch, paths, command)
+        if code == 0:
+            return f"command {command} succeeded"
+        watch.last = words
+        watch.pause(max(_AGAIN_S, check.interval_s - (time.monotonic() - begin)))
+
+
+def _run_watched(watch: Watch, paths: Paths, command: str) -> tuple[int, str]:
+    """Run a command in the guest on a thread of its own, so that the end of the VMM is noticed meanwhile.
+
+    When the wait ends first the thread is left to its own timeout.
+    """
+    answer: list[tuple[int, str]] = []
+    runner = threading.Thread(target=lambda: answer.append(_run(paths, watch.spec, command)), daemon=True)
+    runner.start()
+    while runner.is_alive():
+        watch.pause(_STEP_S)
+    return answer[0] if answer else (-1, "the command could not be run")
+
+
+def _run(paths: Paths, spec: VmSpec, command: str) -> tuple[int, str]:
+    from vmmcompose.host.ssh import run_in_guest
+
+    try:
+        result = run_in_guest(paths, spec, command, timeout_s=_COMMAND_S)
+    except HostError as error:
+        return -1, error.message
+    said = result.stderr.decode(errors="replace").strip().splitlines()
+    return result.code, f"exit {result.code}" + (f", {said[-1]}" if said else "")
