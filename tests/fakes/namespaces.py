@@ -1,7 +1,7 @@
 """Throw-away network namespaces: they have no name and live as long as a descriptor, so nothing stays behind.
 
-`with Namespace() as host, host.inside(): ...` moves the calling thread there, and with it every child process it
-starts and every socket it opens (a socket stays in its namespace). /sys is still the machine's: do not use it.
+`with Namespace() as host, host.inside(): ...` moves the calling thread there, and with it every child process
+it starts and every socket it opens (a socket stays in its namespace). /sys is still the machine's: leave it.
 """
 
 import ctypes

@@ -10,7 +10,8 @@ import pytest
 from namespaces import Namespace
 
 from vmmcompose.errors import HostError, HostUnfit
-from vmmcompose.host import iptables, netlink, procnet, sysctl
+from vmmcompose.host import iptables, netcommand, netlink, procnet, sysctl
+from vmmcompose.model.observed import Rule, RuleSet
 from vmmcompose.model.settings import Settings
 
 NOBODY = 65534
@@ -117,9 +118,9 @@ def test_tools_in_sbin_are_found_and_missing_ones_named(
     if not Path("/usr/sbin/iptables-save").exists():
         pytest.skip("/usr/sbin/iptables-save is missing")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert iptables.find_tool("iptables-save").endswith("sbin/iptables-save")
+    assert netcommand.find_tool("iptables-save").endswith("sbin/iptables-save")
     with pytest.raises(HostUnfit, match="iptables-nonsense is not installed"):
-        iptables.find_tool("iptables-nonsense")
+        netcommand.find_tool("iptables-nonsense")
 
 
 @pytest.mark.root
@@ -136,8 +137,6 @@ def test_flavour_tells_of_rules_on_the_other_side(netns: Namespace) -> None:
 
 @pytest.mark.root
 def test_a_refused_rule_set_leaves_the_rules_as_they_were(netns: Namespace) -> None:
-    from vmmcompose.model.observed import Rule, RuleSet
-
     bad = RuleSet(chains=(("nat", "VMM-PRE"),), rules=(Rule("nat", "VMM-PRE", "-p tcp --nonsense"),))
     with pytest.raises(HostError, match="iptables-restore refused the rules"):
         iptables.write_rules(bad, RuleSet())

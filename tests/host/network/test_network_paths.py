@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from namespaces import Namespace
-from netlab import GATEWAY, HOST, OUTSIDE, REFUSED_S, Lab, ask, ask_udp, connect, record_of, renamed
+from netlab import GATEWAY, HOST, OUTSIDE, REFUSED_S, Lab, ask, ask_udp, connect, record_of, with_ports
 
 from vmmcompose.model.desired import Forward
 
@@ -123,7 +123,7 @@ def test_a_connection_survives_other_forwards_coming_and_going(lab: Lab) -> None
     web, db = record_of("web", WEB, Forward(8080, 80)), record_of("db", DB)
     with connect(lab.outside, HOST, 8080) as far, connect(lab.host, LOCALHOST, 8080) as near:
         assert all(greets(connection, "web") for connection in (far, near))
-        lab.sync(web, renamed(db, Forward(7000, 80)))
+        lab.sync(web, with_ports(db, Forward(7000, 80)))
         assert ask(lab.outside, HOST, 7000).startswith("db")
         assert all(echoes(connection) for connection in (far, near))
         lab.sync(web, db)

@@ -1,25 +1,19 @@
-"""`sync_network` and `create_tap` against a real kernel: from any damage back to no difference, and to nothing."""
+"""`sync_network` against a real kernel: from any damage back to no difference, and to nothing."""
 
-import fcntl
-import os
-import struct
 import subprocess
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from namespaces import Namespace
-from netlab import differences, host_paths, record_of, saved_rules, spec_of
+from netlab import differences, host_paths, record_of, run, saved_rules, shell
 
 from vmmcompose.errors import HostError
 from vmmcompose.host import iptables, netlink, procnet, sysctl
-from vmmcompose.host.network import create_tap, delete_tap, refuse_busy_tap, sync_network
+from vmmcompose.host.network import sync_network
 from vmmcompose.model.desired import Forward
 from vmmcompose.model.observed import RuleSet
-from vmmcompose.model.settings import Settings
-from vmmcompose.network.compare import tap_differences
 from vmmcompose.network.rules import wanted_rules
 
 pytestmark = pytest.mark.root
@@ -27,11 +21,12 @@ pytestmark = pytest.mark.root
 BRIDGE = "vmm-br0"
 WEB = record_of("web", "172.16.0.2", Forward(8080, 80), Forward(5353, 53, "udp"))
 DB = record_of("db", "172.16.0.3", Forward(5432, 5432, bind="127.0.0.1"))
-FOREIGN = """*nat
+COMMENT = """-m comment --comment "somebody's rule\""""
+FOREIGN = f"""*nat
 :DOCKER - [0:0]
 -A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
 -A POSTROUTING -s 172.30.0.0/16 ! -o docker0 -j MASQUERADE
--A DOCKER ! -i docker0 -p tcp -m tcp --dport 8088 -m comment --comment "somebody's rule" -j DNAT --to-destination 172.30.0.2:80
+-A DOCKER ! -i docker0 -p tcp -m tcp --dport 8088 {COMMENT} -j DNAT --to-destination 172.30.0.2:80
 COMMIT
 *filter
 :DOCKER-USER - [0:0]
@@ -45,14 +40,6 @@ COMMIT
 -A PREROUTING -s 198.51.100.8/32 -j DROP
 COMMIT
 """
-
-
-def run(*command: str, text: str = "") -> None:
-    subprocess.run(command, input=text, text=True, check=True, capture_output=True)
-
-
-def shell(*commands: str) -> Callable[[], None]:
-    return lambda: [run(*command.split()) for command in commands] and None
 
 
 DAMAGES: dict[str, Callable[[], None]] = {
@@ -79,7 +66,7 @@ DAMAGES: dict[str, Callable[[], None]] = {
     "rule added to our chain": shell("iptables -t nat -I VMM-PRE -p tcp --dport 1 -j RETURN"),
     "rule removed from our chain": shell("iptables -t nat -D VMM-PRE 1"),
     "rules of our chain in another order": shell(
-        f"iptables -D VMM-FWD 1",
+        "iptables -D VMM-FWD 1",
         f"iptables -A VMM-FWD -o {BRIDGE} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
     ),
     "forwarding off": shell("sysctl -qw net.ipv4.ip_forward=0"),
@@ -143,7 +130,7 @@ def test_a_second_sync_starts_no_restore_and_changes_nothing(netns: Namespace, t
         "-R",
         "VMM-POST",
         "1",
-        *"-s 172.16.0.0/16 ! -o vmm-br0 -j MASQUERADE -c 7 7".split(),
+        *["-s", "172.16.0.0/16", "!", "-o", "vmm-br0", "-j", "MASQUERADE", "-c", "7", "7"],
     )
     sync_network([WEB], settings, paths)
     saved = subprocess.run(
@@ -238,91 +225,3 @@ def test_what_was_in_another_namespace_is_forgotten(netns: Namespace, tmp_path: 
             assert differences([WEB], settings) == ()
             sync_network([], settings, paths)
             assert procnet.forwarding()
-
-
-def tap_reasons(settings: Settings) -> list[str]:
-    return [reason.why for reason in tap_differences(WEB.spec, netlink.read_links(), settings)]
-
-
-TAP_DAMAGES = {
-    "deleted": shell(f"ip link delete {WEB.spec.tap}"),
-    "down": shell(f"ip link set {WEB.spec.tap} down"),
-    "off the bridge": shell(f"ip link set {WEB.spec.tap} nomaster"),
-    "on another bridge": shell("ip link add br9 type bridge", f"ip link set {WEB.spec.tap} master br9"),
-    "no hairpin": shell(f"ip link set {WEB.spec.tap} type bridge_slave hairpin off"),
-    "another alias of ours": shell(f"ip link set {WEB.spec.tap} alias vmm:000000000000"),
-    "bridge replaced": shell(f"ip link delete {BRIDGE}"),
-}
-
-
-@pytest.mark.parametrize("damage", TAP_DAMAGES)
-def test_tap_is_made_and_put_right(netns: Namespace, tmp_path: Path, damage: str) -> None:
-    settings, paths = host_paths(tmp_path)
-    sync_network([WEB], settings, paths)
-    assert tap_reasons(settings)
-    create_tap(WEB.spec, settings)
-    assert tap_reasons(settings) == []
-    TAP_DAMAGES[damage]()
-    assert tap_reasons(settings)
-    sync_network([WEB], settings, paths)
-    create_tap(WEB.spec, settings)
-    assert tap_reasons(settings) == []
-    delete_tap(WEB.spec.tap)
-    delete_tap(WEB.spec.tap)
-    assert WEB.spec.tap not in netlink.read_links()
-
-
-@pytest.mark.parametrize("kind", ["veth", "tap"])
-def test_a_strangers_link_of_the_taps_name_is_left_alone(netns: Namespace, tmp_path: Path, kind: str) -> None:
-    settings, paths = host_paths(tmp_path)
-    sync_network([WEB], settings, paths)
-    name = WEB.spec.tap
-    run(
-        *(
-            ["ip", "tuntap", "add", name, "mode", "tap"]
-            if kind == "tap"
-            else ["ip", "link", "add", name, "type", kind]
-        )
-    )
-    before = netlink.read_links()
-    with pytest.raises(HostError, match=name):
-        create_tap(WEB.spec, settings)
-    delete_tap(name)
-    assert netlink.read_links() == before
-
-
-def test_a_tap_without_its_bridge_is_not_left_behind(netns: Namespace) -> None:
-    with pytest.raises(HostError, match=BRIDGE):
-        create_tap(WEB.spec, Settings())
-    assert set(netlink.read_links()) == {"lo"}
-
-
-def test_a_tap_can_be_opened_as_a_vmm_does_and_its_holder_is_named(netns: Namespace, tmp_path: Path) -> None:
-    settings, paths = host_paths(tmp_path)
-    sync_network([WEB], settings, paths)
-    create_tap(WEB.spec, settings)
-    refuse_busy_tap(WEB.spec)
-    request = struct.pack("16sH22x", WEB.spec.tap.encode(), 0x0002 | 0x1000 | 0x4000)
-    vmm = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
-    second = os.open("/dev/net/tun", os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.ioctl(vmm, 0x400454CA, request)
-        with pytest.raises(OSError, match="busy"):
-            fcntl.ioctl(second, 0x400454CA, request)
-        create_tap(WEB.spec, settings)  # nothing to do, and nothing is disturbed
-        with pytest.raises(HostError, match=f"shop-web.*{os.getpid()}"):
-            refuse_busy_tap(WEB.spec)
-    finally:
-        os.close(second)
-        os.close(vmm)
-    assert tap_reasons(settings) == []  # it persists
-
-
-def test_taps_are_made_side_by_side(netns: Namespace, tmp_path: Path) -> None:
-    settings, paths = host_paths(tmp_path)
-    specs = [spec_of(f"vm{number}", f"172.16.1.{number}") for number in range(20)]
-    sync_network([WEB], settings, paths)
-    with ThreadPoolExecutor(8) as pool:  # threads are born in the namespace of the thread that makes them
-        list(pool.map(lambda spec: create_tap(spec, settings), specs))
-    links = netlink.read_links()
-    assert [tap_differences(spec, links, settings) for spec in specs] == [()] * 20

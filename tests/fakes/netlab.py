@@ -6,6 +6,7 @@ outside 192.0.2.9 ── out0 192.0.2.1 [host] vmm-br0 172.16.0.1 ── g0, g1,
 import socket
 import subprocess
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -186,11 +187,26 @@ def saved_rules(*, without: str = "VMM-") -> list[str]:
     for table in text.split("COMMIT\n"):
         lines = [line for line in table.splitlines() if not line.startswith("#") and without not in line]
         rules = [line.split(" [")[0] for line in lines]
-        if any(line.startswith("-A") or line.startswith(":") and " ACCEPT" not in line for line in rules):
+        if any(line.startswith("-A") or (line[0] == ":" and " ACCEPT" not in line) for line in rules):
             kept += rules
     return kept
 
 
-def renamed(record: Record, *ports: Forward) -> Record:
+def run(*command: str, text: str = "") -> None:
+    """Runs a command where the test is."""
+    subprocess.run(command, input=text, text=True, check=True, capture_output=True)
+
+
+def shell(*commands: str) -> Callable[[], None]:
+    """These commands, to be run later."""
+
+    def run_all() -> None:
+        for command in commands:
+            run(*command.split())
+
+    return run_all
+
+
+def with_ports(record: Record, *ports: Forward) -> Record:
     """The same VM with other forwards."""
     return replace(record, spec=replace(record.spec, ports=ports))
