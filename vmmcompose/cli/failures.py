@@ -99,7 +99,7 @@ def _traceback(error: Exception) -> None:
 
 
 def _quiet_pipe() -> int:
-    """The reader has seen enough (`vmm ps | head -1`); without this Python complains when it flushes at exit."""
+    """The reader has seen enough (`vmm ps | head -1`); without this Python complains at exit."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from typing import ClassVar
 
 import click
 
@@ -18,13 +19,10 @@ class Entry:
 
 
 class LazyGroup(click.Group):
-    """A click group over a table of entries."""
+    """A click group over a table of entries; a subclass brings the table."""
 
-    entries: Mapping[str, Entry]
-
-    def __init__(self, *args: object, entries: Mapping[str, Entry], **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type] - click's own parameters
-        self.entries = entries
+    entries: ClassVar[Mapping[str, Entry]] = {}
+    """Set by a subclass."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """All names in the table's order."""

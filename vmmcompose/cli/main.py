@@ -40,9 +40,14 @@ Exit codes: 0 done, 1 failed, 2 changes pending (plan --detailed-exitcode), 64 u
 `ssh` and `exec` return the remote command's code."""
 
 
+class Commands(LazyGroup):
+    """All commands."""
+
+    entries = COMMANDS
+
+
 @click.group(
-    cls=LazyGroup,
-    entries=COMMANDS,
+    cls=Commands,
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -50,8 +50,6 @@ def phase(step: Step) -> Phase:
             return Phase("waiting for its healthcheck", "healthy")
         case actions.SweepFile(path=path):
             return Phase(f"sweeping {path}")
-        case actions.DeleteVm(keep_disks=True):
-            return Phase("putting away", "stopped, disk kept")
     return known
 
 
@@ -130,7 +128,7 @@ _DONE = {
 
 def done_line(plan: Plan, seconds: float) -> str:
     """The summary: `done in 8.3s: 2 VMs created, 1 restarted, network created`."""
-    parts = []
+    parts: list[str] = []
     for kind, word in _DONE.items():
         count = sum(change.kind == kind and change.address.startswith("vm/") for change in plan.changes)
         if count:

@@ -1,0 +1,105 @@
+"""Running the spine for `up`, `down`, `start`, `stop` and `restart`, and showing how it goes."""
+
+import sys
+import time
+from dataclasses import dataclass
+
+import click
+
+from vmmcompose.cli.invocation import Invocation, color_on, print_json
+from vmmcompose.errors import Refused
+from vmmcompose.model.desired import Desired
+from vmmcompose.model.options import Options
+from vmmcompose.model.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the user said about data that would be lost."""
+
+    allowed: bool
+    """Said beforehand, by a flag or by the nature of the command (`down` deletes)."""
+
+
+def converge_shown(
+    invocation: Invocation, desired: Desired, options: Options, consent: Consent, *, forwards: bool = False
+) -> None:
+    """Makes the host match, with progress on standard error and a summary at the end.
+
+    Raises:
+        VmmError: whatever `reconcile.converge` raises.
+    """
+    from vmmcompose.cli.progress import make_sink
+    from vmmcompose.reconcile import converge
+    from vmmcompose.render.events import done_line, forward_lines, idle_line
+
+    begin = time.monotonic()
+    sink = make_sink(invocation)
+
+    def approve(plan: Plan) -> bool:
+        sink.planned(plan)
+        return consent.allowed or _ask(plan)
+
+    with sink:
+        report = converge(
+            invocation.settings(), desired, options, approve=approve, emit=sink.tell, on_wait=invocation.say
+        )
+    if report.plan.changes:
+        invocation.say(done_line(report.plan, time.monotonic() - begin))
+    else:
+        invocation.say(idle_line(desired, options.only))
+    if forwards and invocation.log_format == "text":
+        chosen = [vm for vm in desired.vms if not options.only or vm.name in options.only]
+        for line in forward_lines((vm.name, vm.ports) for vm in chosen if vm.power == "running"):
+            invocation.say(line)
+
+
+def show_plan(invocation: Invocation, desired: Desired, options: Options, *, as_json: bool = False) -> bool:
+    """Prints what would be done; whether there is anything.
+
+    Raises:
+        Refused: the plan holds problems; it has been printed.
+    """
+    from vmmcompose.reconcile import plan_project
+    from vmmcompose.render.plan import plan_json, render_plan
+
+    plan, observed = plan_project(invocation.settings(), desired, options)
+    if as_json:
+        print_json({**plan_json(plan), "unseen": list(observed.unseen)})
+    else:
+        click.echo(render_plan(plan, color=color_on()), nl=False)
+        _show_notes(invocation, plan, observed.unseen)
+    errors = [problem for problem in plan.problems if problem.severity == "error"]
+    if errors:
+        count = "a problem stands" if len(errors) == 1 else f"{len(errors)} problems stand"
+        raise Refused(
+            f"{count} in the way; `vmm up` would change nothing", problems=() if as_json else errors
+        )
+    return bool(plan.changes)
+
+
+def _show_notes(invocation: Invocation, plan: Plan, unseen: tuple[str, ...]) -> None:
+    notes = [problem for problem in plan.problems if problem.severity != "error"]
+    if notes and not invocation.quiet:
+        from vmmcompose.render.problems import render_problems
+
+        click.echo(render_problems(notes, color=color_on(sys.stderr)).rstrip("\n"), err=True)
+    for what in unseen:
+        invocation.say(f"not seen: {what}")
+
+
+def _ask(plan: Plan) -> bool:
+    losses = [
+        f"{change.address.removeprefix('vm/')}: {change.data_loss}"
+        for change in plan.changes
+        if change.data_loss
+    ]
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise Refused(
+            "data would be lost: " + "; ".join(losses),
+            hint="say --allow-data-loss if that is meant; nothing was changed",
+        )
+    click.echo("Data will be lost:", err=True)
+    for loss in losses:
+        click.echo(f"  {loss}", err=True)
+    return click.confirm("Go on?", default=False, err=True)

@@ -1,0 +1,45 @@
+"""`vmm inspect`."""
+
+import time
+from dataclasses import asdict
+
+import click
+
+from vmmcompose.cli.invocation import Invocation, pass_invocation, print_json
+from vmmcompose.cli.project import find_record
+
+
+@click.command()
+@click.argument("vm", metavar="VM")
+@pass_invocation
+def inspect(invocation: Invocation, vm: str) -> None:
+    """Show everything known about a VM, as JSON: state, applied specification, process, files.
+
+    Values of `env` and contents of `files` are not shown.
+    """
+    from vmmcompose.cli.ps import as_row, live_state
+    from vmmcompose.host.lockview import busy_projects
+
+    record = find_record(invocation, vm)
+    paths, name = invocation.paths(), record.spec.name
+    state = live_state(record, busy_projects(paths, frozenset((record.spec.project,))))
+    spec = asdict(record.spec)
+    spec["env"] = sorted(key for key, _ in record.spec.env)
+    spec["files"] = sorted(file.path for file in record.spec.files)
+    value = {
+        "schema_version": 1,
+        **as_row(record, state, time.time()),
+        "recorded_state": record.state,
+        "process": asdict(record.process) if record.process else None,
+        "spec": spec,
+        "paths": {
+            "record": str(paths.record(name)),
+            "disk": str(paths.disk(name)),
+            "console": str(paths.console(name)),
+            "driver_log": str(paths.driver_log(name)),
+            "socket": str(paths.socket(record.spec.id)),
+            "host_key": str(paths.host_key(name)),
+            "mounts": {mount.tag: str(paths.mount(name, mount.tag)) for mount in record.spec.mounts},
+        },
+    }
+    print_json(value)

@@ -1,0 +1,82 @@
+"""`vmm logs` and `vmm console`: what guests printed on their serial consoles."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from vmmcompose.cli.invocation import Invocation, color_on, pass_invocation
+from vmmcompose.cli.project import find_record, project_name, read_all
+from vmmcompose.errors import UsageError
+from vmmcompose.model.record import Record
+
+_follow = click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.")
+_lines = click.option(
+    "-n", "--lines", type=click.IntRange(min=0), metavar="N", help="Only the last N lines [default: all]."
+)
+_driver = click.option("--driver", is_flag=True, help="What the VMM process itself printed.")
+
+_LOGS_HELP = """Show what guests printed on their serial consoles; without names, of all VMs of the project.
+
+Lines of several VMs carry the VM's name. On a terminal, control sequences that a guest printed are
+left out.
+
+\b
+Examples:
+  vmm logs web -n 50
+  vmm logs -f web db
+  vmm logs --driver web"""
+
+
+@click.command(help=_LOGS_HELP)
+@click.argument("vms", metavar="[VM]...", nargs=-1)
+@_follow
+@_lines
+@_driver
+@pass_invocation
+def logs(
+    invocation: Invocation, vms: tuple[str, ...], lines: int | None, *, follow: bool, driver: bool
+) -> None:
+    """`vmm logs`."""
+    records = [find_record(invocation, vm) for vm in vms] if vms else _of_project(invocation)
+    _show(invocation, records, lines, follow=follow, driver=driver)
+
+
+@click.command()
+@click.argument("vm", metavar="VM")
+@_follow
+@_lines
+@pass_invocation
+def console(invocation: Invocation, vm: str, lines: int | None, *, follow: bool) -> None:
+    """Show what one VM printed on its serial console."""
+    _show(invocation, [find_record(invocation, vm)], lines, follow=follow, driver=False)
+
+
+def _of_project(invocation: Invocation) -> list[Record]:
+    project = project_name(invocation)
+    if not project:
+        raise UsageError("which VM?", hint="name one, or go into a project's folder; `vmm list` shows all")
+    records = [record for record in read_all(invocation)[0] if record.spec.project == project]
+    if not records:
+        raise UsageError(f"project {project} has no VMs on this host", hint="vmm up")
+    return records
+
+
+def _show(
+    invocation: Invocation, records: Sequence[Record], lines: int | None, *, follow: bool, driver: bool
+) -> None:
+    from vmmcompose.cli.follow import Source, show
+
+    paths = invocation.paths()
+    sources = []
+    for record in records:
+        path = paths.driver_log(record.spec.name) if driver else paths.console(record.spec.name)
+        sources.append(Source(record.spec.vm, str(path)))
+    show(
+        sources,
+        lines=lines,
+        follow=follow,
+        out=sys.stdout.buffer,
+        clean=sys.stdout.isatty(),
+        color=color_on(),
+    )

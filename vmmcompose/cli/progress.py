@@ -1,0 +1,100 @@
+"""Progress on standard error: live on a terminal, a line per event elsewhere, JSON lines for tools."""
+
+import sys
+from types import TracebackType
+from typing import Protocol, Self
+
+import click
+
+from vmmcompose.cli.invocation import Invocation
+from vmmcompose.model.plan import Event, Plan
+from vmmcompose.render.events import change_line, event_json, event_line
+
+
+class Sink(Protocol):
+    """Where events go. Events come from one thread at a time."""
+
+    def __enter__(self) -> Self:
+        """Gets ready."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leaves the terminal as it was."""
+
+    def planned(self, plan: Plan) -> None:
+        """What is going to happen."""
+
+    def tell(self, event: Event) -> None:
+        """What happens."""
+
+
+def make_sink(invocation: Invocation) -> Sink:
+    """The sink for this run: by --log-format, -q, and whether standard error is a terminal."""
+    import os
+
+    if invocation.log_format == "json":
+        return JsonSink()
+    if invocation.quiet:
+        return QuietSink()
+    if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        from vmmcompose.cli.live import LiveSink
+
+        return LiveSink()
+    return PlainSink()
+
+
+class QuietSink:
+    """Only failures."""
+
+    def __enter__(self) -> Self:
+        """Nothing to get ready."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to leave."""
+
+    def planned(self, plan: Plan) -> None:
+        """Says nothing."""
+
+    def tell(self, event: Event) -> None:
+        """Says only what failed."""
+        if event.state == "failed":
+            click.echo(event_line(event), err=True)
+
+
+class PlainSink(QuietSink):
+    """One line per event, for logs and pipes."""
+
+    def planned(self, plan: Plan) -> None:
+        """One line per change."""
+        for change in plan.changes:
+            click.echo(change_line(change), err=True)
+
+    def tell(self, event: Event) -> None:
+        """One line per event that is worth one."""
+        line = event_line(event)
+        if line:
+            click.echo(line, err=True)
+
+
+class JsonSink(QuietSink):
+    """One JSON object per line."""
+
+    def planned(self, plan: Plan) -> None:
+        """The changes, in one object."""
+        from vmmcompose.render.plan import plan_json
+
+        _echo_json({"level": "info", "event": "plan", "changes": plan_json(plan)["changes"]})
+
+    def tell(self, event: Event) -> None:
+        """Every event."""
+        _echo_json(event_json(event))
+
+
+def _echo_json(value: object) -> None:
+    import json
+
+    click.echo(json.dumps(value, ensure_ascii=False), err=True)

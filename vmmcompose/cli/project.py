@@ -1,0 +1,168 @@
+"""Which project and which VMs a command means: from the manifest, or from the records alone."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vmmcompose.errors import HostError, UsageError
+from vmmcompose.model.desired import Desired, DesiredVm, Power
+from vmmcompose.model.record import Record, UnreadableRecord
+
+if TYPE_CHECKING:
+    from vmmcompose.cli.invocation import Invocation
+
+_NAME = re.compile(rb"^name: *([a-z0-9][a-z0-9-]*) *(?:#.*)?\r?$", re.MULTILINE)
+"""The usual spelling of a manifest's name. Anything else is left to the parser."""
+
+
+def load_desired(invocation: "Invocation", *, from_records: bool) -> Desired:
+    """The manifest's project, or, where there is no manifest, the one named with -p as its records know it.
+
+    Raises:
+        UsageError: no manifest, and no project that has records.
+        ManifestInvalid: the manifest has problems.
+    """
+    try:
+        from vmmcompose.host.manifests import find_manifest
+
+        find_manifest(invocation.file)
+    except UsageError:
+        if from_records and invocation.project and invocation.file is None:
+            return desired_from_records(invocation)
+        raise
+    from vmmcompose.reconcile import load_project
+
+    return load_project(invocation.settings(), invocation.file, invocation.project).desired
+
+
+def desired_from_records(invocation: "Invocation") -> Desired:
+    """A project as its records know it, everything as it is.
+
+    Raises:
+        UsageError: it has no records.
+    """
+    records = [r for r in read_all(invocation)[0] if r.spec.project == invocation.project]
+    if not records:
+        known = {record.spec.project for record in read_all(invocation)[0]}
+        raise UsageError(
+            f"there is no vmm.yaml here, and no VM of a project {invocation.project!r} on this host",
+            hint=nearest(invocation.project, known),
+        )
+    return Desired(invocation.project, tuple(_desired_vm(record) for record in records))
+
+
+def project_name(invocation: "Invocation") -> str:
+    """The project's name without parsing the manifest where it is plain to see; empty without a project."""
+    if invocation.project:
+        return invocation.project
+    from vmmcompose.host.manifests import find_manifest, read_manifest
+
+    try:
+        data = read_manifest(find_manifest(invocation.file))
+    except (UsageError, HostError):
+        if invocation.file is not None:
+            raise
+        return ""
+    names = _NAME.findall(data)
+    if len(names) == 1:
+        return str(names[0], "ascii")
+    from vmmcompose.reconcile import load_project
+
+    return load_project(invocation.settings(), invocation.file).desired.project
+
+
+def choose(desired: Desired, names: Sequence[str]) -> tuple[str, ...]:
+    """The VMs named, each once and in order; host names (`<project>-<vm>`) are understood as well.
+
+    Raises:
+        UsageError: there is no such VM.
+    """
+    known = [vm.name for vm in desired.vms]
+    chosen: dict[str, None] = {}
+    for name in names:
+        short = name if name in known else name.removeprefix(f"{desired.project}-")
+        if short not in known:
+            hint = nearest(name, known) or f"project {desired.project} has {', '.join(known) or 'no VMs'}"
+            raise UsageError(f"there is no VM {name!r} in project {desired.project}", hint=hint)
+        chosen[short] = None
+    return tuple(chosen)
+
+
+def with_power(desired: Desired, names: Sequence[str], power: Power) -> Desired:
+    """The same project with another power for some VMs; without names for all."""
+    vms = (replace(vm, power=power) if not names or vm.name in names else vm for vm in desired.vms)
+    return replace(desired, vms=tuple(vms))
+
+
+def find_record(invocation: "Invocation", name: str) -> Record:
+    """A VM's record, by its short name in this project or by its name on the host.
+
+    Raises:
+        UsageError: there is none.
+        HostError: it is there and cannot be read.
+    """
+    records, unreadable = read_all(invocation)
+    project = project_name(invocation)
+    for record in records:
+        if record.spec.project == project and record.spec.vm == name:
+            return record
+    for record in records:
+        if record.spec.name == name:
+            return record
+    _blocked(unreadable, {name, f"{project}-{name}"})
+    known = [record.spec.vm for record in records if record.spec.project == project]
+    known += [record.spec.name for record in records]
+    where = f"project {project}" if project else "this host"
+    hint = nearest(name, known) or (
+        f"`vmm up {name}` makes it, if the manifest has it" if project else "`vmm list` shows all"
+    )
+    raise UsageError(f"{where} has no VM {name!r}", hint=hint)
+
+
+def read_all(invocation: "Invocation") -> tuple[tuple[Record, ...], tuple[UnreadableRecord, ...]]:
+    """All records of this host."""
+    from vmmcompose.host.records import read_records
+
+    return read_records(invocation.paths())
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`did you mean `web`?`, or nothing."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, list(known), 1)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def _blocked(unreadable: Iterable[UnreadableRecord], names: set[str]) -> None:
+    for found in unreadable:
+        if found.name in names:
+            kind = "belongs to baremetalvmm" if found.foreign else "cannot be read"
+            raise HostError(f"the record of VM {found.name} {kind}: {found.why}", hint=f"see {found.path}")
+
+
+def _desired_vm(record: Record) -> DesiredVm:
+    spec = record.spec
+    return DesiredVm(
+        name=spec.vm,
+        image=spec.image,
+        kernel=spec.kernel,
+        boot_args=spec.boot_args,
+        cpus=spec.cpus,
+        memory_mib=spec.memory_mib,
+        disk_mib=spec.disk_mib,
+        hypervisor=spec.driver,
+        ssh_keys=spec.ssh_keys,
+        dns=spec.dns,
+        hostname=spec.hostname,
+        ip=spec.ip,
+        mounts=spec.mounts,
+        ports=spec.ports,
+        depends_on=spec.depends_on,
+        healthcheck=spec.healthcheck,
+        labels=spec.labels,
+        env=spec.env,
+        files=spec.files,
+        power="stopped" if record.state in ("stopped", "stopping") else "running",
+    )

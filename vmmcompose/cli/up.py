@@ -1,0 +1,100 @@
+"""`vmm up` and `vmm down`."""
+
+import click
+
+from vmmcompose.cli.invocation import Invocation, pass_invocation
+from vmmcompose.cli.project import choose, load_desired, with_power
+from vmmcompose.model.options import Options
+
+_UP_HELP = """Make the host match the manifest: create, start, change and mend what differs.
+
+Only what differs is touched; a second `vmm up` changes nothing. With VM names only those and what they
+depend on. Waits until each VM answers on SSH or passes its healthcheck.
+
+\b
+Examples:
+  vmm up                      the whole project
+  vmm up web --timeout 300    one VM, on a slow host
+  vmm up --dry-run            only show what would happen
+  vmm up --recreate web       a new root disk from the image"""
+
+
+@click.command(help=_UP_HELP)
+@click.argument("vms", metavar="[VM]...", nargs=-1)
+@click.option("--wait/--no-wait", default=True, help="Wait until the VMs answer [default: wait].")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=120.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long one VM may take until it answers.",
+)
+@click.option("--recreate", is_flag=True, help="New root disks from the images; what is on them is lost.")
+@click.option("--remove-orphans", is_flag=True, help="Delete VMs that the manifest no longer names.")
+@click.option("--allow-data-loss", is_flag=True, help="Do not ask when data would be lost.")
+@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+@pass_invocation
+def up(
+    invocation: Invocation,
+    vms: tuple[str, ...],
+    timeout: float,
+    *,
+    wait: bool,
+    recreate: bool,
+    remove_orphans: bool,
+    allow_data_loss: bool,
+    dry_run: bool,
+) -> None:
+    """`vmm up`."""
+    from vmmcompose.cli.converging import Consent, converge_shown, show_plan
+
+    desired = load_desired(invocation, from_records=False)
+    options = Options(
+        only=choose(desired, vms),
+        recreate=recreate,
+        remove_orphans=remove_orphans,
+        wait=wait,
+        timeout_s=timeout,
+    )
+    if dry_run:
+        show_plan(invocation, desired, options)
+    else:
+        converge_shown(invocation, desired, options, Consent(allow_data_loss), forwards=True)
+
+
+_DOWN_HELP = """Delete the project's VMs with their disks, addresses, forwards, logs and keys.
+
+The last VM of the host takes the bridge, the rules and the changed kernel settings with it. VMs that the
+manifest no longer names go as well. Works without the manifest when the project is named with -p.
+
+\b
+Examples:
+  vmm down                    everything of this project
+  vmm down --keep-disks       only shut down: disks and addresses stay
+  vmm -p shop down            from anywhere"""
+
+
+@click.command(help=_DOWN_HELP)
+@click.option("--keep-disks", is_flag=True, help="Shut down and keep the disks and addresses.")
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=30.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a guest may take to shut down before it is ended.",
+)
+@click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+@pass_invocation
+def down(invocation: Invocation, grace: float, *, keep_disks: bool, dry_run: bool) -> None:
+    """`vmm down`."""
+    from vmmcompose.cli.converging import Consent, converge_shown, show_plan
+
+    desired = with_power(load_desired(invocation, from_records=True), (), "absent")
+    options = Options(keep_disks=keep_disks, remove_orphans=True, grace_s=grace)
+    if dry_run:
+        show_plan(invocation, desired, options)
+    else:
+        # Deleting is what the command is for; it is not asked about again.
+        converge_shown(invocation, desired, options, Consent(allowed=True))
