@@ -58,7 +58,7 @@ def replacing(path: PathLike, what: str) -> Iterator[Path]:
         yield temp
         _flush(temp)
         temp.rename(path)
-        _flush(temp.parent)
+        sync_dir(temp.parent)
     except OSError as error:
         raise failed(f"cannot {what} {os.fspath(path)}", error) from error
     finally:
@@ -148,6 +148,11 @@ def _mounted_below(path: Path) -> str:
         if point == top or point.startswith(top + b"/"):
             return os.fsdecode(point)
     return ""
+
+
+def sync_dir(path: PathLike) -> None:
+    """Flushes a folder, so that names made or removed in it survive a power cut."""
+    _flush(Path(path))
 
 
 def _flush(path: Path) -> None:

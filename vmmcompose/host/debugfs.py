@@ -1,0 +1,114 @@
+"""debugfs(8) as a door: scripts of commands, and what it says about inodes.
+
+It exits 0 whatever happens and goes on after an error, so its stderr is the verdict, and nothing counts as
+written before it has been read back. It follows symbolic links in the middle of a path inside the image and
+never outside; the last component is never followed.
+"""
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vmmcompose.errors import HostError
+from vmmcompose.host.e2fs import run_tool
+from vmmcompose.host.files import PathLike
+
+_LINE_LIMIT = 8000
+"""debugfs reads its script in lines of BUFSIZ (8192) bytes."""
+_HEAD = re.compile(rb"^Inode: (\d+)\s+Type: (.+?)\s+Mode:\s+([0-7]+)", re.MULTILINE)
+_OWNER = re.compile(rb"^User:\s*(\d+)\s+Group:\s*(\d+)\s.*?Size: (\d+)", re.MULTILINE)
+_ATTRIBUTES = re.compile(rb"^File ACL: (\d+)", re.MULTILINE)
+_LINK = re.compile(rb'^Fast link dest: "(.*)"\n?\Z', re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Inode:
+    """One inode as `stat` shows it."""
+
+    number: int
+    kind: str
+    """`regular`, `directory`, `symlink`, … as debugfs calls it."""
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    attribute_block: bool
+    """It has extended attributes in a block of their own."""
+    link: bytes | None
+    """Where a short symbolic link leads; None for a long one, whose content is its target."""
+
+
+def quote(name: str) -> str:
+    """`name` as one word of a script. A line break cannot be quoted there.
+
+    Raises:
+        HostError: the name holds a control character.
+    """
+    if any(ord(character) < 32 or ord(character) == 127 for character in name):
+        raise HostError(
+            f"the guest path {name!r} holds a control character", hint="choose another name for it"
+        )
+    return '"' + name.replace('"', '""') + '"'
+
+
+def run(
+    image: PathLike, commands: Sequence[str], *, write: bool, fds: Sequence[int] = ()
+) -> tuple[bytes, list[str]]:
+    """Runs a script; gives what it printed, echo of the commands included, and its complaints in order.
+
+    Raises:
+        HostError: a command is too long.
+    """
+    lines = [os.fsencode(command) for command in commands]
+    if any(len(line) > _LINE_LIMIT for line in lines):
+        raise HostError("a guest path is too long", hint="paths in a guest may have 4095 bytes")
+    mode = ["-w"] if write else ["-c"]
+    script = b"\n".join(lines) + b"\n"
+    result = run_tool(["debugfs", *mode, "-f", "-", os.fspath(image)], stdin=script, fds=fds)
+    complaints = result.stderr.decode("utf-8", "surrogateescape").splitlines()
+    found = [line.strip() for line in complaints if line.strip() and not re.match(r"debugfs \d", line)]
+    if result.returncode != 0 and not found:
+        found.append(f"debugfs ended with {result.returncode}")
+    return result.stdout, found
+
+
+def echo(command: str) -> bytes:
+    """The line with which debugfs repeats a command of a script."""
+    return b"debugfs: " + os.fsencode(command) + b"\n"
+
+
+def stat(image: PathLike, paths: Sequence[str], *, fds: Sequence[int] = ()) -> dict[str, Inode | None]:
+    """Looks at many paths in one process; None stands for a path that leads nowhere.
+
+    What it says about a hostile image may be a lie of that image, about nothing but itself.
+
+    Raises:
+        HostError: debugfs cannot read the image.
+    """
+    commands = [f"stat {quote(path)}" for path in paths]
+    output, complaints = run(image, commands, write=False, fds=fds)
+    if any(line.startswith("debugfs:") or "Filesystem not open" in line for line in complaints):
+        raise HostError(f"cannot read the image {os.fspath(image)}: {complaints[0]}")
+    found: dict[str, Inode | None] = {}
+    for path, command in zip(reversed(paths), reversed(commands), strict=True):
+        output, _, answer = output.rpartition(echo(command))
+        found[path] = _parse(answer)
+    return found
+
+
+def _parse(text: bytes) -> Inode | None:
+    head, owner = _HEAD.search(text), _OWNER.search(text)
+    if head is None or owner is None:
+        return None
+    attributes, link = _ATTRIBUTES.search(text), _LINK.search(text)
+    return Inode(
+        number=int(head[1]),
+        kind=head[2].decode("ascii", "replace"),
+        mode=int(head[3], 8),
+        uid=int(owner[1]),
+        gid=int(owner[2]),
+        size=int(owner[3]),
+        attribute_block=attributes is not None and attributes[1] != b"0",
+        link=link[1] if link else None,
+    )

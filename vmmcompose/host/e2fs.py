@@ -1,0 +1,196 @@
+"""The door to e2fsprogs: run one of its tools on an image, and read an image's superblock.
+
+No image is ever mounted here: its content may be hostile, and the kernel's ext4 driver is a poor place to
+find out. A tool keeps the image's flock(2) for as long as it lives, even when the command that started it is
+killed, so that a second one never works on the same image.
+"""
+
+import fcntl
+import os
+import struct
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from vmmcompose.errors import HostError, HostUnfit
+from vmmcompose.host.files import PathLike, failed
+
+MIB = 1 << 20
+_LOCK_WAIT_S = 120.0
+_SUPERBLOCK_AT = 1024
+_MAGIC = 0xEF53
+_RECOVER, _JOURNAL_DEVICE, _64BIT, _EA_INODE = 0x4, 0x8, 0x80, 0x400
+_QUOTA, _PROJECT = 0x100, 0x2000
+_VALID, _ERRORS = 0x1, 0x2
+_FIXED = 0x1 | 0x2
+"""Exit bits of e2fsck(8) that mean success; 4 and more mean that errors are left."""
+
+
+@dataclass(frozen=True, slots=True)
+class Superblock:
+    """What the superblock tells (kernel.org, ext4 on-disk layout)."""
+
+    size_bytes: int
+    label: str
+    needs_recovery: bool
+    """The journal holds changes that are not in the file system yet."""
+    clean: bool
+    """Neither errors nor an interrupted change are noted."""
+    keeps_accounts: bool
+    """Quotas, or attributes in inodes of their own: debugfs does not keep their books."""
+
+
+def read_superblock(image: PathLike) -> Superblock:
+    """Reads it without a child process.
+
+    Raises:
+        HostError: there is no such file, it is no ext2, ext3 or ext4 image, or it is cut short.
+    """
+    try:
+        with Path(image).open("rb") as file:
+            file.seek(_SUPERBLOCK_AT)
+            block = file.read(1024)
+            actual = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise failed(f"cannot read the image {os.fspath(image)}", error) from error
+    if len(block) < 1024 or struct.unpack_from("<H", block, 0x38)[0] != _MAGIC:
+        raise HostError(
+            f"{os.fspath(image)} is not an ext4 image",
+            hint="an image is a bare file system without partitions",
+        )
+    found = _parse(block, os.fspath(image))
+    if found.size_bytes > actual:
+        raise HostError(
+            f"{os.fspath(image)} is cut short: it has {actual} of its file system's {found.size_bytes} bytes",
+            hint="fetch or build the image again",
+        )
+    return found
+
+
+def _parse(block: bytes, image: str) -> Superblock:
+    blocks_low = struct.unpack_from("<I", block, 0x4)[0]
+    log_size = struct.unpack_from("<I", block, 0x18)[0]
+    state = struct.unpack_from("<H", block, 0x3A)[0]
+    incompatible, read_only = struct.unpack_from("<II", block, 0x60)
+    blocks_high = struct.unpack_from("<I", block, 0x150)[0] if incompatible & _64BIT else 0
+    if log_size > 6 or incompatible & _JOURNAL_DEVICE:
+        raise HostError(f"{image} is not an ext4 image that can be used: its superblock makes no sense")
+    return Superblock(
+        size_bytes=(blocks_high << 32 | blocks_low) * (1024 << log_size),
+        label=block[0x78:0x88].split(b"\0")[0].decode("utf-8", "replace"),
+        needs_recovery=bool(incompatible & _RECOVER),
+        clean=bool(state & _VALID) and not state & _ERRORS,
+        keeps_accounts=bool(read_only & (_QUOTA | _PROJECT) or incompatible & _EA_INODE),
+    )
+
+
+def run_tool(
+    argv: Sequence[str], *, stdin: bytes = b"", fds: Sequence[int] = ()
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs one tool to its end, out of reach of the terminal's Ctrl-C; its exit code is the caller's matter.
+
+    Raises:
+        HostUnfit: it is not installed.
+    """
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin"
+    environment = {"PATH": path, "LC_ALL": "C", "DEBUGFS_PAGER": "__none__"}
+    try:
+        return subprocess.run(
+            argv,
+            input=stdin,
+            capture_output=True,
+            check=False,
+            env=environment,
+            pass_fds=fds,
+            process_group=0,
+        )
+    except FileNotFoundError as error:
+        raise HostUnfit(f"{argv[0]} is not installed", hint="install the package e2fsprogs") from error
+    except OSError as error:
+        raise failed(f"cannot run {argv[0]}", error) from error
+
+
+def said(result: subprocess.CompletedProcess[bytes]) -> str:
+    """What a tool complained about, on one line, without its version."""
+    text = (result.stderr + b"\n" + result.stdout).decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    told = [line for line in lines if not _is_banner(line)]
+    return "; ".join(told[:4]) or f"exit code {result.returncode}"
+
+
+def hint_for(result: subprocess.CompletedProcess[bytes], otherwise: str) -> str:
+    """What to do about a tool's failure."""
+    text = said(result)
+    full = "No space left" in text or "File too large" in text or "quota exceeded" in text
+    return "the host's disk is full: free some space there (`df -h`), then try again" if full else otherwise
+
+
+def _is_banner(line: str) -> bool:
+    words = line.split()
+    return (
+        len(words) > 1 and words[0] in {"debugfs", "e2fsck", "mke2fs", "resize2fs"} and words[1][0].isdigit()
+    )
+
+
+@contextmanager
+def locked(image: PathLike) -> Iterator[int]:
+    """Holds the image's lock and gives its descriptor, to be handed to every tool that works on it.
+
+    Raises:
+        HostError: it cannot be opened, or a tool has worked on it for two minutes.
+    """
+    try:
+        descriptor = os.open(image, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise failed(f"cannot open the image {os.fspath(image)}", error) from error
+    try:
+        _acquire(descriptor, os.fspath(image))
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _acquire(descriptor: int, image: str) -> None:
+    deadline = time.monotonic() + _LOCK_WAIT_S
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                hint = f"`fuser {image}` names the process; wait for it or end it"
+                raise HostError(f"another process works on {image}", hint=hint) from None
+            time.sleep(0.02)
+        except OSError as error:
+            raise failed(f"cannot lock {image}", error) from error
+        else:
+            return
+
+
+def check(image: PathLike, descriptor: int, *options: str) -> None:
+    """Runs e2fsck with `options` (`-p`: replay and safe repairs; `-fy`: check all, repair all).
+
+    Raises:
+        HostError: errors are left.
+    """
+    result = run_tool(["e2fsck", *options, os.fspath(image)], fds=(descriptor,))
+    if result.returncode & ~_FIXED:
+        raise HostError(
+            f"the file system in {os.fspath(image)} is damaged: {said(result)}",
+            hint=hint_for(
+                result, f"`e2fsck -f {os.fspath(image)}` repairs it, possibly at the cost of files"
+            ),
+        )
+
+
+def recover(image: PathLike, descriptor: int) -> None:
+    """Replays the journal and repairs what is safe to repair, if the superblock says that it is needed.
+
+    Raises:
+        HostError: not an image, or errors are left.
+    """
+    superblock = read_superblock(image)
+    if superblock.needs_recovery or not superblock.clean:
+        check(image, descriptor, "-p")

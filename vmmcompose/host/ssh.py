@@ -1,0 +1,126 @@
+"""The system's ssh client, told everything: which key, which host key, and nothing from elsewhere."""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Sequence
+
+from vmmcompose.errors import HostError, HostUnfit
+from vmmcompose.guest import environment
+from vmmcompose.host.files import PathLike
+from vmmcompose.model.paths import Paths
+from vmmcompose.model.spec import VmSpec
+
+_CONNECT_S = 10
+_FAILED = 255
+"""What ssh(1) itself ends with when it cannot reach or log in; a remote command may do so too."""
+_OPTIONS = (
+    "IdentitiesOnly=yes",
+    "PreferredAuthentications=publickey",
+    "StrictHostKeyChecking=yes",
+    "GlobalKnownHostsFile=/dev/null",
+    "HostKeyAlgorithms=ssh-ed25519",
+    "CheckHostIP=no",
+    "UpdateHostKeys=no",
+    "ProxyCommand=none",
+    "RemoteCommand=none",
+    "ControlPath=none",
+    "LogLevel=ERROR",
+    "ServerAliveInterval=15",
+    "Port=22",
+)
+
+
+def ssh_argv(
+    paths: Paths,
+    spec: VmSpec,
+    command: Sequence[str] | None,
+    *,
+    user: str = "root",
+    tty: bool | None = None,
+    batch: bool = False,
+) -> list[str]:
+    """The command line that logs into a guest, or runs `command` there with exactly these arguments.
+
+    The user's own ssh configuration counts for what is not said here, and not at all with `batch`. `tty` asks
+    for a terminal or forbids one; None leaves it to ssh.
+    """
+    argv = ["ssh", *_connection(paths, spec, batch=batch)]
+    if tty is not None:
+        argv.append("-t" if tty else "-T")
+    argv += ["-l", user, "--", spec.ip]
+    if command:
+        argv.append(remote_line(spec, command))
+    return argv
+
+
+def remote_line(spec: VmSpec, command: Sequence[str]) -> str:
+    """One line for the guest's shell that runs `command` with exactly these arguments and the VM's `env`.
+
+    sshd joins arguments with blanks and gives them to a shell, hence the quotes. Only PAM would bring `env`
+    to a command, and not every guest has it.
+    """
+    words = shlex.join(command)
+    if not spec.env:
+        return words
+    return f"if [ -r {environment.SHELL} ]; then . {environment.SHELL}; fi; {words}"
+
+
+def _connection(paths: Paths, spec: VmSpec, *, batch: bool, connect_s: int = _CONNECT_S) -> list[str]:
+    options = [
+        *_OPTIONS,
+        f"IdentityFile={_value(paths.managed_key())}",
+        f"UserKnownHostsFile={_value(paths.known_hosts(spec.name))}",
+        f"HostKeyAlias={spec.name}",
+        f"ConnectTimeout={connect_s}",
+    ]
+    argv = ["-F", "none", "-o", "BatchMode=yes"] if batch else []
+    for option in options:
+        argv += ["-o", option]
+    return argv
+
+
+def _value(path: PathLike) -> str:
+    """A file name as ssh_config(5) reads it: in quotes for blanks, `%` doubled."""
+    return '"' + os.fspath(path).replace("%", "%%") + '"'
+
+
+def run_in_guest(
+    paths: Paths, spec: VmSpec, command: str, *, stdin: bytes = b"", timeout_s: float
+) -> subprocess.CompletedProcess[bytes]:
+    """Runs a line of shell in a guest as root; its exit code, output and complaints are the caller's matter.
+
+    Raises:
+        HostUnfit: there is no ssh client.
+        HostError: the guest did not answer within `timeout_s` seconds, or refused to log us in.
+    """
+    connect_s = max(1, min(_CONNECT_S, int(timeout_s)))
+    argv = [
+        "ssh",
+        *_connection(paths, spec, batch=True, connect_s=connect_s),
+        "-T",
+        "-l",
+        "root",
+        "--",
+        spec.ip,
+    ]
+    try:
+        result = subprocess.run(
+            [*argv, command], input=stdin, capture_output=True, timeout=timeout_s, check=False
+        )
+    except FileNotFoundError as error:
+        raise HostUnfit("ssh is not installed", hint="install the package openssh-client") from error
+    except subprocess.TimeoutExpired as error:
+        raise HostError(
+            f"VM {spec.vm}: a command over SSH took longer than {timeout_s:g} s", hint=_hint(spec)
+        ) from error
+    if result.returncode == _FAILED:
+        lines = result.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise HostError(
+            f"VM {spec.vm}: no SSH connection to {spec.ip}: {lines[-1].strip()}", hint=_hint(spec)
+        )
+    return result
+
+
+def _hint(spec: VmSpec) -> str:
+    return f"`vmm logs {spec.vm}` shows what the guest printed"
