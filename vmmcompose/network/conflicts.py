@@ -66,7 +66,7 @@ def bridge_problems(
     standing = name in links
     for network, interface in sorted(_elsewhere(links, host, settings)):
         message = f"subnet {settings.subnet} overlaps {network}, which is in use by {interface}"
-        hint = "set another `subnet` and `gateway` with `vmm config set`"
+        hint = "set another `subnet` and `gateway` in ~/.config/vmm/config.json"
         problems.append(
             Problem("subnet-in-use", message, hint=hint, severity="warning" if standing else "error")
         )
@@ -88,7 +88,11 @@ def _name_problems(
             else f"it is a {bridge.kind or 'link'} of somebody else"
         )
         message = f"link {bridge.name} exists already and is not this vmm's bridge: {owner}"
-        yield Problem("bridge-taken", message, hint="set another `bridge_name`, or delete that link")
+        yield Problem(
+            "bridge-taken",
+            message,
+            hint="set another `bridge_name` in ~/.config/vmm/config.json, or delete that link",
+        )
     for spec in wanted:
         tap = links.get(spec.tap)
         if tap is not None and not is_our_tap(tap):
