@@ -1,0 +1,123 @@
+"""The file tree of the image `tiny`: busybox, dropbear with its libraries, and the scripts in data/tiny."""
+
+import shutil
+from collections.abc import Iterator
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from vmmcompose.errors import HostError
+from vmmcompose.images import elf, packages
+from vmmcompose.images.kernels import busybox_program
+from vmmcompose.images.packages import Progress
+
+_SSH = "dropbear-bin"
+_PROGRAMS = ("usr/sbin/dropbear", "usr/bin/dropbearconvert", "usr/bin/dropbearkey")
+_FOLDERS = (
+    ("bin", 0o755),
+    ("dev", 0o755),
+    ("etc/profile.d", 0o755),
+    ("etc/ssh", 0o755),
+    ("home", 0o755),
+    ("lib", 0o755),
+    ("lib64", 0o755),
+    ("mnt", 0o755),
+    ("opt", 0o755),
+    ("proc", 0o755),
+    ("root", 0o700),
+    ("root/.ssh", 0o700),
+    ("run", 0o755),
+    ("srv/www", 0o755),
+    ("sys", 0o755),
+    ("tmp", 0o1777),
+    ("usr", 0o755),
+    ("var/lib", 0o755),
+    ("var/log", 0o755),
+    ("var/tmp", 0o1777),
+)
+_LINKS = (
+    ("sbin", "bin"),
+    ("usr/bin", "../bin"),
+    ("usr/sbin", "../bin"),
+    ("usr/lib", "../lib"),
+    ("var/run", "../run"),
+)
+
+
+def make_tree(tree: Path, work: Path, on_progress: Progress) -> dict[str, str]:
+    """Fills `tree`; packages are fetched and unpacked below `work`. Gives package names with versions.
+
+    Raises:
+        HostError: a package could not be fetched or does not hold what it should.
+    """
+    busybox = busybox_program(work, on_progress)
+    found = packages.with_dependencies([_SSH], on_progress, _is_library)
+    unpacked = work / "ssh"
+    packages.unpack(packages.fetch(sorted(found), work, on_progress), unpacked)
+    _make_skeleton(tree)
+    _install(busybox, tree / "bin/busybox")
+    applets = packages.run((str(busybox), "--list"), "list busybox's applets").decode().split()
+    for applet in {*applets} - {"busybox"}:
+        (tree / "bin" / applet).symlink_to("busybox")
+    for program in _PROGRAMS:
+        _install(unpacked / program, tree / "bin" / Path(program).name)
+    _install_libraries(unpacked, tree)
+    _install_data(tree)
+    return {name: fields.get("Version", "") for name, fields in found.items()}
+
+
+def _is_library(package: str) -> bool:
+    return package.startswith(("lib", "zlib"))
+
+
+def _make_skeleton(tree: Path) -> None:
+    tree.mkdir(mode=0o755)
+    for name, mode in _FOLDERS:
+        folder = tree / name
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(mode)
+    for name, target in _LINKS:
+        (tree / name).symlink_to(target)
+
+
+def _install_libraries(unpacked: Path, tree: Path) -> None:
+    """Every library that the programs need, directly or not, into /lib; the linker where they expect it."""
+    available = {file.name: file for file in sorted(unpacked.rglob("*.so*")) if file.exists()}
+    start = [(unpacked / program).read_bytes() for program in _PROGRAMS]
+    for name in _closure(start, available):
+        _install(available[name], tree / "lib" / name)
+    linker = elf.interpreter(start[0])
+    _install(available[Path(linker).name], tree / linker.lstrip("/"))
+
+
+def _closure(programs: list[bytes], available: dict[str, Path]) -> Iterator[str]:
+    queue = [name for program in programs for name in elf.needed(program)]
+    seen: set[str] = set()
+    while queue:
+        name = queue.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if name not in available:
+            raise HostError(f"no package that {_SSH} depends on holds {name}")
+        queue += elf.needed(available[name].read_bytes())
+        yield name
+
+
+def _install_data(tree: Path) -> None:
+    """Our own files. A package loses the executable bit on its way, so a script is told by its first line."""
+    with as_file(files("vmmcompose.images").joinpath("data/tiny")) as data:
+        for source in sorted(path for path in data.rglob("*") if path.is_file()):
+            target = tree / source.relative_to(data)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)  # an applet's link, which would lead to busybox itself
+            content = source.read_bytes()
+            target.write_bytes(content)
+            target.chmod(0o755 if content.startswith(b"#!") else 0o644)
+
+
+def _install(source: Path, target: Path) -> None:
+    try:
+        shutil.copyfile(source, target)
+        target.chmod(0o755)
+    except OSError as error:
+        raise HostError(f"cannot install {source.name}: {error.strerror}") from error
