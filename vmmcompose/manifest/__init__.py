@@ -1,0 +1,11 @@
+"""`vmm.yaml` to `Desired`: pure text work, and every problem of a file in one run.
+
+`text` decodes, `loader` makes nodes that know their places, `faults` words what the schema objects to,
+`resolve` turns the rest into `Desired`; `source` finds the place of any part again.
+"""
+
+from vmmcompose.manifest.parse import Manifest, parse_manifest
+from vmmcompose.manifest.schema import schema_text
+from vmmcompose.manifest.source import SourceMap
+
+__all__ = ["Manifest", "SourceMap", "parse_manifest", "schema_text"]

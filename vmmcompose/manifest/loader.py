@@ -1,4 +1,4 @@
-"""Text to nodes: PyYAML's events, composed here so that nothing is lost, guessed or expanded without bound."""
+"""Text to nodes: PyYAML's events, composed so that nothing is lost, guessed or blown up."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,7 +54,7 @@ class Loader:
         """
         import yaml
 
-        parser = _pure_parser(self._text) if pure or not yaml.__with_libyaml__ else yaml.cyaml.CParser(self._text)
+        parser = _pure_parser(self._text) if pure or not yaml.__with_libyaml__ else _c_parser(self._text)
         handlers: dict[type, Any] = {
             yaml.ScalarEvent: self._scalar,
             yaml.AliasEvent: self._alias,
@@ -79,7 +79,9 @@ class Loader:
     def _document(self, event: Any) -> None:  # noqa: ANN401 - PyYAML's types say no more
         if self._root is not None:
             hint = "keep one project per file, without `---` between its parts"
-            self._refuse("several-documents", "the manifest holds more than one YAML document", _span(event), hint)
+            self._refuse(
+                "several-documents", "the manifest holds more than one YAML document", _span(event), hint
+            )
 
     def _scalar(self, event: Any) -> None:  # noqa: ANN401
         text, span = event.value, _span(event)
@@ -87,7 +89,9 @@ class Loader:
         if event.tag:
             value = self._tagged(event.tag, text, span)
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-            self._note("encoding", "this string holds half of a surrogate pair", span, r"write \UXXXXXXXX instead")
+            self._note(
+                "encoding", "this string holds half of a surrogate pair", span, r"write \UXXXXXXXX instead"
+            )
             value = text = text.encode("utf-8", "replace").decode()
         node = scalar(value, text, span, plain=event.implicit[0])
         if event.anchor:
@@ -111,7 +115,9 @@ class Loader:
             hint = f"write `&{event.anchor}` before the value that is meant"
             self._refuse("alias", f"there is no anchor `&{event.anchor}` before this alias", span, hint)
         elif any(frame.node is node for frame in self._stack):
-            self._refuse("alias", f"`*{event.anchor}` stands inside the value it repeats", span, "write the value out")
+            self._refuse(
+                "alias", f"`*{event.anchor}` stands inside the value it repeats", span, "write the value out"
+            )
         else:
             self._aliased += node.size
             if self._aliased > MAX_ALIASED:
@@ -176,7 +182,9 @@ class Loader:
         self._note("tag", f"the tag `{shown}` means nothing here", span, "a manifest holds plain values only")
 
     def _too_deep(self, span: Span) -> None:
-        self._refuse("too-deep", f"more than {MAX_DEPTH} levels of nesting", span, "a manifest needs seven at most")
+        self._refuse(
+            "too-deep", f"more than {MAX_DEPTH} levels of nesting", span, "a manifest needs seven at most"
+        )
 
     def _note(self, code: str, message: str, span: Span, hint: str) -> None:
         self.problems.append(Problem(code, message, self._at(), hint, place=self._places.at_span(span)))
@@ -188,6 +196,12 @@ class Loader:
 def _span(event: Any) -> Span:  # noqa: ANN401
     start, end = event.start_mark, event.end_mark
     return (start.line, start.column, end.line, end.column)
+
+
+def _c_parser(text: str) -> Any:  # noqa: ANN401
+    from yaml._yaml import CParser
+
+    return CParser(text)
 
 
 def _pure_parser(text: str) -> Any:  # noqa: ANN401

@@ -10,7 +10,7 @@ Note = Callable[[str, str, Span, str], None]
 
 
 def fill_mapping(node: Node, entries: Iterable[tuple[Node, Node]], note: Note) -> None:
-    """Gives `node` its entries: its own keys first, then those of the mappings that `<<` names, in their order.
+    """Gives `node` its entries: its own keys first, then those of the mappings behind `<<`, in order.
 
     A key is its text, so `1` and `no` are words like any other.
     """
@@ -24,11 +24,15 @@ def fill_mapping(node: Node, entries: Iterable[tuple[Node, Node]], note: Note) -
                 merge, sources = key, _sources(value, note)
             else:
                 hint = "merge several mappings with `<<: [*first, *second]`"
-                note("duplicate-key", f"`<<` is given twice, first on line {merge.span[0] + 1}", key.span, hint)
+                note(
+                    "duplicate-key", f"`<<` is given twice, first on line {merge.span[0] + 1}", key.span, hint
+                )
         elif key.text in node.keys:
             first = node.keys[key.text].span[0] + 1
             hint = "delete one of the two"
-            note("duplicate-key", f"the key `{key.text}` is given twice, first on line {first}", key.span, hint)
+            note(
+                "duplicate-key", f"the key `{key.text}` is given twice, first on line {first}", key.span, hint
+            )
         else:
             node.keys[key.text], node.children[key.text] = key, value
     for source in sources:

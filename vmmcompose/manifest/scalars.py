@@ -1,4 +1,4 @@
-"""What a plain scalar means: the core schema of YAML 1.2 (section 10.3), where `no` and `22:22` are strings."""
+"""What a plain scalar means: the core schema of YAML 1.2 , where `no` and `22:22` are strings."""
 
 import re
 
@@ -14,7 +14,9 @@ _FIRST = frozenset("0123456789+-.~nNtTfF")
 _DECIMAL = re.compile(r"[-+]?[0-9]+")
 _OCTAL = re.compile(r"0o[0-7]+")
 _HEXADECIMAL = re.compile(r"0x[0-9a-fA-F]+")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_FLOAT = re.compile(
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
 _MAX_DIGITS = 100
 """Longer numbers stay strings: nothing here needs them, and Python refuses to read very long ones."""
 
@@ -36,9 +38,9 @@ def _number(text: str) -> Scalar:
     if _DECIMAL.fullmatch(text):
         return int(text)
     if _OCTAL.fullmatch(text):
-        return int(text[2:], 8)
+        return int(text, 0)
     if _HEXADECIMAL.fullmatch(text):
-        return int(text[2:], 16)
+        return int(text, 0)
     if _FLOAT.fullmatch(text):
         return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     return text

@@ -18,6 +18,10 @@ class SourceMap:
         self._root = root
         self._lines: list[str] | None = None
 
+    def __contains__(self, at: At) -> bool:
+        """Whether the file has this part."""
+        return len(self._walk(at)) > len(at)
+
     def place(self, at: At) -> Place | None:
         """The nearest enclosing place: a scalar's own span, a mapping's or a list's key.
 

@@ -24,17 +24,44 @@ _CLOSE = "close it, or put a `,` between its entries"
 _ADVICE = (
     _Advice("expected ',' or ']'", "this `[` is not closed", _CLOSE, at_start=True),
     _Advice("expected ',' or '}'", "this `{` is not closed", _CLOSE, at_start=True),
-    _Advice("unexpected end of stream", "this string is not closed", "put the missing quote at its end", at_start=True),
-    _Advice("unexpected document separator", "this string is not closed", "put the missing quote at its end", at_start=True),
-    _Advice("mapping values are not allowed", "a `:` cannot stand here", "a value with `: ` in it needs quotes; a key needs its own line"),
-    _Advice("expected ':'", "this key has no `:`", "write `key: value`, with a space behind the colon", at_start=True),
+    _Advice(
+        "unexpected end of stream",
+        "this string is not closed",
+        "put the missing quote at its end",
+        at_start=True,
+    ),
+    _Advice(
+        "unexpected document separator",
+        "this string is not closed",
+        "put the missing quote at its end",
+        at_start=True,
+    ),
+    _Advice(
+        "mapping values are not allowed",
+        "a `:` cannot stand here",
+        "a value with `: ` in it needs quotes; a key needs its own line",
+    ),
+    _Advice(
+        "expected ':'",
+        "this key has no `:`",
+        "write `key: value`, with a space behind the colon",
+        at_start=True,
+    ),
     _Advice("expected key", _INDENT, _LINE_UP),
     _Advice("expected '-' indicator", _INDENT, _LINE_UP),
     _Advice("expected <block end>", _INDENT, _LINE_UP),
     _Advice("sequence entries are not allowed", "a list cannot begin here", "begin it on a line of its own"),
     _Advice("node content", "a value is missing here", "close what is open, or write the value"),
-    _Advice("<document start>", "this does not belong to what stands before it", "is a space missing behind a `:`?"),
-    _Advice("escape", "there is no such escape in a double-quoted string", r"write `\\` for a backslash, or use single quotes"),
+    _Advice(
+        "<document start>",
+        "this does not belong to what stands before it",
+        "is a space missing behind a `:`?",
+    ),
+    _Advice(
+        "escape",
+        "there is no such escape in a double-quoted string",
+        r"write `\\` for a backslash, or use single quotes",
+    ),
     _Advice("tag handle", "the manifest uses a tag that it does not define", "a manifest needs no tags"),
     _Advice("found a tab character", "a tab cannot indent YAML", "indent with spaces"),
 )
@@ -58,7 +85,11 @@ def syntax_problem(error: MarkedYAMLError, text: str, places: SourceMap) -> Prob
         message, hint = _stray(lines[line][column : column + 1])
     elif "mapping values are" in said and ":" not in lines[line][:column]:
         hint = "check this line's indentation and how the line above it ends"
-    elif advice and advice.message == _INDENT and "\t" in lines[line][: len(lines[line]) - len(lines[line].lstrip())]:
+    elif (
+        advice
+        and advice.message == _INDENT
+        and "\t" in lines[line][: len(lines[line]) - len(lines[line].lstrip())]
+    ):
         message, hint = _TAB
     return Problem("yaml-syntax", message, hint=hint, place=places.at_span((line, column, line, column + 1)))
 

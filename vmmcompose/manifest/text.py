@@ -8,7 +8,9 @@ MAX_BYTES = 1 << 20
 """A manifest is written by people; more than this is a mistake or an attack."""
 
 LINE_BREAK = re.compile(r"\r\n|\r|\n")
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+_FORBIDDEN = re.compile(
+    "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
+)
 """What YAML 1.2 calls unprintable (section 5.1), and the three line breaks of Unicode that YAML 1.1 knew."""
 
 

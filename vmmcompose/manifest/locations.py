@@ -1,0 +1,89 @@
+"""Paths of the host and of the guest, joined and checked as text: nothing is looked up."""
+
+from vmmcompose.manifest.report import BadValueError, has_control, quoted
+from vmmcompose.manifest.values import store_name
+
+_SPECIAL = ("/dev", "/proc", "/sys")
+
+
+def normalised(path: str) -> str:
+    """An absolute path without `.`, `..` and doubled slashes."""
+    parts: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            del parts[-1:]
+        elif part not in ("", "."):
+            parts.append(part)
+    return "/" + "/".join(parts)
+
+
+def host_path(text: str, base_dir: str) -> str:
+    """The absolute path of a file or directory of the host; a relative one counts from `base_dir`.
+
+    Raises:
+        BadValueError: it is empty, needs a shell to read it, or holds control characters.
+    """
+    if not text.strip():
+        raise BadValueError("path", "is empty")
+    if text.startswith("~"):
+        raise BadValueError(
+            "path", f"begins with `~`, which vmm does not expand: {quoted(text)}", "write the path out"
+        )
+    if has_control(text):
+        raise BadValueError("path", "holds a line break or another control character")
+    if len(text.encode()) > 4000:
+        raise BadValueError("path", "is longer than Linux allows")
+    return normalised(text if text.startswith("/") else f"{base_dir}/{text}")
+
+
+def store_item(text: str, base_dir: str) -> str:
+    """An image or a kernel: a name in the store, or the absolute path of a file.
+
+    Raises:
+        BadValueError: neither.
+    """
+    if text.startswith(("/", "./", "../", "~")):
+        return host_path(text, base_dir)
+    return store_name(text)
+
+
+def mount_source(text: str, base_dir: str) -> str:
+    """The absolute path of a directory to mount.
+
+    Raises:
+        BadValueError: no path, or one that is not to be copied into a guest.
+    """
+    path = host_path(text, base_dir)
+    if path == "/" or _below(path, _SPECIAL):
+        raise BadValueError("mount-source", f"must not be {quoted(path)}", "mount a directory of your own")
+    return path
+
+
+def guest_path(text: str, tags: frozenset[str]) -> str:
+    """Where a file goes in the guest; `tags` are those of the VM's mounts.
+
+    Raises:
+        BadValueError: not an absolute, plain path, or one where a file would not be seen.
+    """
+    if has_control(text) or '"' in text or "\\" in text:
+        raise BadValueError("guest-path", 'must not hold `"`, `\\` or control characters')
+    if not text.startswith("/"):
+        hint = f"did you mean `{normalised(text)}`?"
+        raise BadValueError("guest-path", f"must be an absolute path, not {quoted(text)}", hint)
+    plain = normalised(text)
+    if plain == "/":
+        raise BadValueError("guest-path", "must name a file, not `/`")
+    if plain != text:
+        raise BadValueError("guest-path", f"must be a plain path, not {quoted(text)}", f"write `{plain}`")
+    if len(text.encode()) > 4000 or max(len(part.encode()) for part in text.split("/")) > 255:
+        raise BadValueError("guest-path", "is longer than Linux allows")
+    hidden = _below(text, (*_SPECIAL, *(f"/mnt/{tag}" for tag in tags)))
+    if hidden:
+        raise BadValueError(
+            "guest-path", f"must not be in `{hidden}`", "something else is mounted there in the guest"
+        )
+    return text
+
+
+def _below(path: str, folders: tuple[str, ...]) -> str:
+    return next((folder for folder in folders if path == folder or path.startswith(folder + "/")), "")

@@ -1,0 +1,98 @@
+"""The way from a file's bytes to `Desired`, with every problem on the way."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from vmmcompose.errors import ManifestInvalid
+from vmmcompose.manifest.faults import SchemaCheck, without
+from vmmcompose.manifest.loader import Loader, LoadError
+from vmmcompose.manifest.nodes import Node
+from vmmcompose.manifest.report import Report
+from vmmcompose.manifest.resolve import Resolver
+from vmmcompose.manifest.source import SourceMap
+from vmmcompose.manifest.text import read_text
+from vmmcompose.model.desired import Desired
+from vmmcompose.model.problem import Place, Problem
+from vmmcompose.model.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A manifest without a fault."""
+
+    desired: Desired
+    sources: SourceMap
+
+
+def parse_manifest(
+    data: bytes,
+    filename: str,
+    base_dir: str,
+    *,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+    project: str = "",
+    validated: bool = False,
+) -> Manifest:
+    """Reads a manifest.
+
+    `filename` is how the file is called in messages, `base_dir` the absolute directory from which its
+    relative paths count; `project` wins over the manifest's `name`. With `validated` the schema is not asked
+    again: the caller knows that exactly these bytes have passed. `settings.subnet` and `settings.gateway`
+    must be valid.
+
+    Raises:
+        ManifestInvalid: with all problems, in the order of their places, each with its place.
+    """
+    text = read_text(data, filename)
+    if isinstance(text, Problem):
+        raise _invalid(filename, [text])
+    loader = Loader(text, filename)
+    try:
+        root = loader.load()
+    except LoadError as error:
+        raise _invalid(filename, [*loader.problems, error.problem]) from None
+    sources = SourceMap(filename, text, root)
+    if root is None or (root.kind == "scalar" and root.data is None):
+        hint = "for example `vms: {web: {image: debian-12}}`"
+        raise _invalid(
+            filename, [Problem("empty", "the manifest is empty", hint=hint, place=Place(filename, 1, 1, 1))]
+        )
+    report = Report(sources)
+    report.problems.extend(loader.problems)
+    desired = _desired(root, report, Resolver(report, settings, base_dir), project, validated=validated)
+    if desired is None or report.problems:
+        raise _invalid(filename, report.problems)
+    return Manifest(desired, sources)
+
+
+def _desired(
+    root: Node, report: Report, resolver: Resolver, project: str, *, validated: bool
+) -> Desired | None:
+    data: Any = root.data
+    check = None if validated and not report.problems else SchemaCheck(report)
+    if check:
+        check.run(data)
+        if not isinstance(data, dict):
+            return None
+        data = without(data, check.bad) if check.bad else data
+    desired = resolver.desired(data, resolver.project(data, project))
+    if check:
+        check.settle()
+    return desired
+
+
+def _invalid(filename: str, problems: list[Problem]) -> ManifestInvalid:
+    unique: dict[tuple[object, ...], Problem] = {}
+    for problem in problems:
+        placed = problem if problem.place else replace(problem, place=Place(filename, 1, 1, 1))
+        # What two VMs share through an anchor is one mistake.
+        unique.setdefault(
+            (placed.code, placed.place, placed.at[2:] if placed.at[:1] == ("vms",) else ()), placed
+        )
+    ordered = sorted(unique.values(), key=_position)
+    count = f"{len(ordered)} problems" if len(ordered) > 1 else "a problem"
+    return ManifestInvalid(f"{filename} has {count}", problems=ordered)
+
+
+def _position(problem: Problem) -> tuple[int, int]:
+    return (problem.place.line, problem.place.column) if problem.place else (0, 0)
