@@ -96,7 +96,9 @@ class Lab:
                 timeout=TIMEOUT_S,
             )
         if code is not None:
-            assert done.returncode == code, f"vmm {' '.join(args)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+            assert done.returncode == code, (
+                f"vmm {' '.join(args)}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+            )
         return done
 
     def plan(self) -> dict[str, Any]:
@@ -123,7 +125,9 @@ class Lab:
         """The pid in a VM's record."""
         return int(self.record(vm)["process"]["pid"])
 
-    def run(self, *command: str, code: int | None = 0, timeout_s: float = 30) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *command: str, code: int | None = 0, timeout_s: float = 30
+    ) -> subprocess.CompletedProcess[str]:
         """Runs any command in the namespace."""
         with self.net.inside():
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=timeout_s)
@@ -140,14 +144,17 @@ class Lab:
         files = sorted(
             str(path.relative_to(self.data))
             for path in self.data.rglob("*")
-            if not path.is_symlink() and path.relative_to(self.data).parts[0] not in ("images", "state", "ssh")
+            if not path.is_symlink()
+            and path.relative_to(self.data).parts[0] not in ("images", "state", "ssh")
             if path.is_file() or path.is_socket()
         )
         rules = self.run("iptables-save").stdout.splitlines()
         return {
             "links": sorted(link["ifname"] for link in json.loads(self.run("ip", "-j", "link").stdout)),
             # Chains of the kernel's own tables appear with the first look at them; counters and dates vary.
-            "rules": [line for line in rules if line.startswith("-A") or (line.startswith(":") and "VMM" in line)],
+            "rules": [
+                line for line in rules if line.startswith("-A") or (line.startswith(":") and "VMM" in line)
+            ],
             "forwarding": self.run("cat", "/proc/sys/net/ipv4/ip_forward").stdout.strip(),
             "processes": [found.vm_id for found in scan(str(self.data / "sockets"))],
             "files": files,

@@ -47,7 +47,9 @@ def _kill(host: SimulatedHost) -> None:
 
 
 def _delete_tap(host: SimulatedHost) -> None:
-    taps = sorted(name for name, link in host.links.items() if link.alias.startswith("vmm:") and link.kind == "tun")
+    taps = sorted(
+        name for name, link in host.links.items() if link.alias.startswith("vmm:") and link.kind == "tun"
+    )
     if taps:
         del host.links[taps[0]]
 

@@ -73,7 +73,8 @@ class SimulatedHost:
     leftovers: set[str] = field(default_factory=set)
     images: dict[str, Image] = field(
         default_factory=lambda: {
-            name: Image(name, f"/images/{name}.ext4", 16 * MIB, f"digest-{name}") for name in ("tiny", "debian-12")
+            name: Image(name, f"/images/{name}.ext4", 16 * MIB, f"digest-{name}")
+            for name in ("tiny", "debian-12")
         }
     )
     facts: HostFacts = field(
@@ -125,7 +126,9 @@ class SimulatedHost:
                 self._sync()
             case CreateDisk():
                 assert action.name not in self.disks, "a disk is never copied over another"
-                self.disks[action.name] = Disk(action.size_mib * MIB, DiskInfo(action.image, action.image_digest))
+                self.disks[action.name] = Disk(
+                    action.size_mib * MIB, DiskInfo(action.image, action.image_digest)
+                )
             case GrowDisk():
                 self.disks[action.name] = replace(self.disks[action.name], size_bytes=action.size_mib * MIB)
             case DeleteDisk():

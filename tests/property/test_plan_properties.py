@@ -37,7 +37,8 @@ def projects(draw: st.DrawFn) -> Desired:
                 memory_mib=draw(st.sampled_from((128, 256))),
                 disk_mib=draw(st.sampled_from((1024, 1024, 2048))),
                 ports=tuple(Forward(8000 + position * 10 + i, 80) for i in range(draw(st.integers(0, 2)))),
-                mounts=(Mount("site", draw(st.sampled_from(("/srv/a", "/srv/b"))), "ro"),) * draw(st.integers(0, 1)),
+                mounts=(Mount("site", draw(st.sampled_from(("/srv/a", "/srv/b"))), "ro"),)
+                * draw(st.integers(0, 1)),
                 depends_on=tuple(Dependency(other, draw(conditions)) for other in wanted),
                 env=(("KEY", draw(st.sampled_from(("x", "y")))),),
                 power=draw(st.sampled_from(("running", "running", "running", "stopped"))),
@@ -88,7 +89,9 @@ def test_after_apply_nothing_is_left_to_do(host: SimulatedHost, desired: Desired
 
 @settings(max_examples=300, deadline=None)
 @given(hosts(), projects(), st.data())
-def test_an_interrupted_run_is_finished_by_the_next(host: SimulatedHost, desired: Desired, data: st.DataObject) -> None:
+def test_an_interrupted_run_is_finished_by_the_next(
+    host: SimulatedHost, desired: Desired, data: st.DataObject
+) -> None:
     desired = bigger_disks(desired, host)
     plan = plan_for(host, desired, UP)
     host.run(plan, stop_after=data.draw(st.integers(0, len(plan.steps))))

@@ -74,7 +74,7 @@ def update_peers(context: Context, action: UpdatePeers) -> None:
     result = run_in_guest(
         context.paths, spec, script, stdin=hosts_file(spec).encode(), timeout_s=PEERS_TIMEOUT_S
     )
-    if result.code != 0:
+    if result.returncode != 0:
         said = result.stderr.decode(errors="replace").strip()
         raise HostError(
             f"VM {spec.vm}: cannot write /etc/hosts in the guest: {said}",

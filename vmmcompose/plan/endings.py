@@ -13,7 +13,7 @@ def work_stopped(record: Record, index: Index, options: Options) -> VmWork:
     """What it takes until this VM is stopped and holds nothing but its record and its disks."""
     spec = record.spec
     view = index.view(spec.name, spec.id, spec.driver)
-    work = VmWork(spec.vm, f"vm/{spec.vm}")
+    work = VmWork(spec.vm, f"vm/{spec.vm}", depends_on=spec.depends_on)
     work.settled = replace(record, state="stopped", process=None)
     tap = index.observed.links is not None and spec.tap in index.observed.links
     if view.process is not None:
@@ -40,6 +40,7 @@ def work_absent(name: str, vm: str, vm_id: str, tap: str, index: Index, options:
     if view.record is None and view.process is None and not has_tap and name not in index.observed.folders:
         return work
     if view.record is not None:
+        work.depends_on = view.record.spec.depends_on
         work.intent = replace(view.record, state="deleting", process=view.process)
         if work.intent == view.record:
             work.intent = None

@@ -45,7 +45,7 @@ def weave(
     for path in leftovers:
         graph.add("files", SweepFile(path))
     by_vm = {work.vm: work for work in works}
-    needs = {vm: _needs(work) for vm, work in by_vm.items()}
+    needs = {vm: work.depends_on for vm, work in by_vm.items()}
     order = _order(by_vm, needs)
     for vm in order:
         intent = by_vm[vm].intent
@@ -59,10 +59,6 @@ def weave(
         gone = [end for vm, end in zip(order, ends, strict=True) if by_vm[vm].start is None]
         graph.add("network", SyncNetwork(), [graph.network, *gone])
     return tuple(graph.steps)
-
-
-def _needs(work: VmWork) -> tuple[Dependency, ...]:
-    return work.settled.spec.depends_on if work.settled is not None else ()
 
 
 def _order(by_vm: Mapping[str, VmWork], needs: Mapping[str, tuple[Dependency, ...]]) -> list[str]:

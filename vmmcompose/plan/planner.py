@@ -53,7 +53,9 @@ def make_plan(
             view = look.view(spec.name, spec.id, spec.driver)
             replaced = work.change is not None and work.change.kind == "replace"
             problems += check_vm(spec, view, observed, capabilities, replaced=replaced)
-    going = {host_name(desired.project, w.vm) for w in works if w.settled is None or w.settled.state == "stopped"}
+    going = {
+        host_name(desired.project, w.vm) for w in works if w.settled is None or w.settled.state == "stopped"
+    }
     staying = tuple(record for record in observed.records if record.spec.name not in going)
     problems += network_problems(running, replace(observed, records=staying), settings)
     if not options.remove_orphans:

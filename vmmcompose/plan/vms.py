@@ -46,7 +46,7 @@ def work_running(
     """What it takes until this VM runs as `spec` says."""
     view = index.view(spec.name, spec.id, spec.driver)
     record = view.record
-    work = VmWork(spec.vm, f"vm/{spec.vm}")
+    work = VmWork(spec.vm, f"vm/{spec.vm}", depends_on=spec.depends_on)
     differences = diff_specs(record.spec, spec, sealed=record.sealed) if record else ()
     replaces = _replace_reasons(view, spec, image, differences, options)
     restarts = (

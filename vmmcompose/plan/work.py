@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from vmmcompose.model.desired import Dependency
 from vmmcompose.model.plan import Action, Change, CreateTap, Reason, StartVm, StopVm, UpdatePeers, WaitVm
 from vmmcompose.model.record import Record
 from vmmcompose.plan.view import VmView
@@ -23,6 +24,8 @@ class VmWork:
     wait: WaitVm | None = None
     peers: UpdatePeers | None = None
     after: list[Action] = field(default_factory=list)
+    depends_on: tuple[Dependency, ...] = ()
+    """What must be up before it starts, and must not stop before it does."""
     settled: Record | None = None
     """The record as it will be; None when it goes."""
 

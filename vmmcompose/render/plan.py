@@ -47,7 +47,7 @@ def render_plan(plan: Plan, *, color: bool = False) -> str:
 
 def summary(plan: Plan) -> str:
     """The changes counted: `Plan: 2 VMs to create, 1 to restart; network to repair.`."""
-    parts = []
+    parts: list[str] = []
     for kind in _ORDER:
         count = sum(change.kind == kind for change in plan.changes if change.address.startswith("vm/"))
         if count:

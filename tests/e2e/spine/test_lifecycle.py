@@ -86,7 +86,9 @@ def test_the_forward_works_from_localhost_and_from_outside(up: Lab) -> None:
 
 
 def test_comments_and_order_cost_nothing(up: Lab) -> None:
-    text = MANIFEST.replace('["./site:site:ro", "./data:data:rw"]', '["./data:data:rw", "./site:site:ro"] # swapped')
+    text = MANIFEST.replace(
+        '["./site:site:ro", "./data:data:rw"]', '["./data:data:rw", "./site:site:ro"] # swapped'
+    )
     up.write("# a comment\n" + text.replace("vms:\n", "\nvms:\n\n"))
     assert up.plan()["changes"] == []
     up.write(MANIFEST)
@@ -94,7 +96,9 @@ def test_comments_and_order_cost_nothing(up: Lab) -> None:
 
 def test_ports_change_live_under_a_running_ssh_connection(up: Lab) -> None:
     pid = up.pid("web")
-    session = up.start("exec", "web", "--", "sh", "-c", "echo begun; while [ ! -e /tmp/end ]; do sleep 0.1; done; echo done")
+    session = up.start(
+        "exec", "web", "--", "sh", "-c", "echo begun; while [ ! -e /tmp/end ]; do sleep 0.1; done; echo done"
+    )
     assert session.stdout is not None
     assert session.stdout.readline() == "begun\n"
     up.write(MANIFEST.replace('["8080:80"]', '["8081:80", "127.0.0.1:2222:22"]'))
@@ -175,7 +179,21 @@ def test_down_leaves_nothing_and_touches_nothing_foreign(lab: Lab) -> None:
     lab.run("ip", "link", "add", "br-other", "type", "bridge")
     lab.run("ip", "tuntap", "add", "tap-other", "mode", "tap")
     lab.run("iptables", "-A", "FORWARD", "-p", "tcp", "--dport", "1234", "-j", "ACCEPT")
-    lab.run("iptables", "-t", "nat", "-A", "PREROUTING", "-p", "tcp", "--dport", "99", "-j", "REDIRECT", "--to-port", "98")
+    lab.run(
+        "iptables",
+        "-t",
+        "nat",
+        "-A",
+        "PREROUTING",
+        "-p",
+        "tcp",
+        "--dport",
+        "99",
+        "-j",
+        "REDIRECT",
+        "--to-port",
+        "98",
+    )
     before = lab.traces()
     stranger = subprocess.Popen(["sleep", "300"])
     try:

@@ -49,10 +49,14 @@ def test_a_step_runs_after_those_it_waits_for(context: Context) -> None:
     assert [(e.step.id, e.state) for e in events] == [(i, s) for i in range(20) for s in ("started", "done")]
 
 
-def test_a_path_outside_the_data_folder_is_never_deleted(context: Context, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_path_outside_the_data_folder_is_never_deleted(
+    context: Context, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     stranger = tmp_path_factory.mktemp("other") / "x.tmp.1"
     stranger.touch()
-    outcome = execute(Plan("p", (), (Step(0, "files", SweepFile(str(stranger))),)), context, lambda _event: None)
+    outcome = execute(
+        Plan("p", (), (Step(0, "files", SweepFile(str(stranger))),)), context, lambda _event: None
+    )
     assert len(outcome.failed) == 1
     assert stranger.exists()
 

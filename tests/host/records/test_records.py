@@ -90,9 +90,13 @@ def test_the_address_of_a_damaged_record_stays_known(paths: Paths) -> None:
 
 def test_a_record_of_the_go_tool_is_recognised_and_its_address_blocked(paths: Paths) -> None:
     os.makedirs(paths.vms())
-    Path(paths.record("old")).write_text(json.dumps({"name": "old", "ip_address": "172.16.0.9", "state": "running"}))
+    Path(paths.record("old")).write_text(
+        json.dumps({"name": "old", "ip_address": "172.16.0.9", "state": "running"})
+    )
     assert read_records(paths)[1] == (
-        UnreadableRecord("old", str(paths.record("old")), "KeyError: 'schema_version'", foreign=True, ip="172.16.0.9"),
+        UnreadableRecord(
+            "old", str(paths.record("old")), "KeyError: 'schema_version'", foreign=True, ip="172.16.0.9"
+        ),
     )
 
 
