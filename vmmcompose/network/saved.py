@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 
 from vmmcompose.model.observed import Rule, RuleSet
@@ -21,7 +21,8 @@ _BIND = re.compile(r"^-d (\S+)/32 ")
 
 def parse_save(text: str, settings: Settings) -> RuleSet:
     """What of an `iptables-save` is ours: chains of our names, their rules, and rules that lead to them."""
-    own = frozenset(chain_names(settings).own())
+    names = chain_names(settings)
+    own = frozenset(names.own())
     chains, rules, jumps = [], [], []
     forward: list[Rule] = []
     for table, line in _table_lines(text):
@@ -41,18 +42,19 @@ def parse_save(text: str, settings: Settings) -> RuleSet:
         chains=tuple(sorted(chain for chain in chains if chain in own)),
         rules=tuple(sorted(rules, key=lambda rule: (rule.table, rule.chain))),
         jumps=tuple(sorted(jumps, key=lambda rule: (rule.table, rule.chain, rule.text))),
-        forward_first=_stands_first(forward, own),
+        forward_first=_stands_first(forward, names.fwd),
     )
 
 
-def _stands_first(forward: Sequence[Rule], own: Collection[tuple[str, str]]) -> bool:
-    """Whether nothing decides about our packets before us; True where there is no jump of ours.
+def _stands_first(forward: Sequence[Rule], own: str) -> bool:
+    """Whether nothing decides about our packets before our jump; True where there is no such jump.
 
-    Jumps of another bridge's vmm may stand before: its chain passes only its own packets on.
+    Jumps of another bridge's vmm may stand before: its chain passes only its own packets on. Stray jumps to
+    our chain do not count either way, as they are going to be deleted.
     """
-    before = takewhile(lambda rule: (rule.table, _target(rule)) not in own, forward)
-    blocked = any(not re.fullmatch(r"-j VMM-FWD\S*", rule.text) for rule in before)
-    return not blocked or not any((rule.table, _target(rule)) in own for rule in forward)
+    texts = [rule.text for rule in forward if rule.text == f"-j {own}" or _target(rule) != own]
+    before = takewhile(lambda text: text != f"-j {own}", texts)
+    return f"-j {own}" not in texts or all(re.fullmatch(r"-j VMM-FWD\S*", text) for text in before)
 
 
 def has_rules(text: str) -> bool:

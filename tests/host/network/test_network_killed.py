@@ -1,4 +1,4 @@
-"""A command that is killed in the middle of its work: the next one brings the network right, or to nothing."""
+"""A command that is killed in the middle of its work: the next one brings it right, or to nothing."""
 
 import os
 import signal

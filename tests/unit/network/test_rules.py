@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from netlab import record_of
 
@@ -101,6 +101,7 @@ RECORDS = st.lists(
 )
 
 
+@settings(max_examples=300)
 @given(RECORDS, RECORDS, PLANTED, st.booleans())
 def test_from_any_state_to_the_wanted_one(
     before: list[Record], after: list[Record], planted: list[tuple[str, str, str]], front: bool
