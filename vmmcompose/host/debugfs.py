@@ -86,15 +86,30 @@ def stat(image: PathLike, paths: Sequence[str], *, fds: Sequence[int] = ()) -> d
     Raises:
         HostError: debugfs cannot read the image.
     """
+    return stat_and_read(image, paths, (), fds=fds)[0]
+
+
+def stat_and_read(
+    image: PathLike, paths: Sequence[str], contents: Sequence[tuple[str, bytes]], *, fds: Sequence[int] = ()
+) -> tuple[dict[str, Inode | None], bool]:
+    """As `stat`; and whether each file of `contents` holds exactly the bytes named with it.
+
+    Raises:
+        HostError: debugfs cannot read the image.
+    """
     commands = [f"stat {quote(path)}" for path in paths]
-    output, complaints = run(image, commands, write=False, fds=fds)
+    reads = [f"cat {quote(path)}" for path, _ in contents]
+    output, complaints = run(image, [*commands, *reads], write=False, fds=fds)
+    expected = b"".join(echo(read) + data for read, (_, data) in zip(reads, contents, strict=True))
+    same = output.endswith(expected)
+    output = output[: len(output) - len(expected)] if same else output
     if any(line.startswith("debugfs:") or "Filesystem not open" in line for line in complaints):
         raise HostError(f"cannot read the image {os.fspath(image)}: {complaints[0]}")
     found: dict[str, Inode | None] = {}
     for path, command in zip(reversed(paths), reversed(commands), strict=True):
         output, _, answer = output.rpartition(echo(command))
         found[path] = _parse(answer)
-    return found
+    return found, same
 
 
 def _parse(text: bytes) -> Inode | None:
