@@ -10,6 +10,7 @@ from typing import Any
 _TUNSETIFF = 0x400454CA
 _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
 _COMMAND_LINE = 2048
+_LINES = 17
 _MACHINE: dict[str, Any] = {
     "vcpu_count": 1,
     "mem_size_mib": 128,
@@ -50,10 +51,7 @@ class Devices:
         for name in ("kernel_image_path", "initrd_path"):
             if value.get(name) is not None:
                 _open_and_close(value[name], f"Boot source error: {name}")
-        arguments = value.get("boot_args") or ""
-        if not all(" " <= character <= "~" for character in arguments):
-            raise Refused("Boot source error: the command line holds other characters than printable ASCII")
-        if len(arguments) + 1 > _COMMAND_LINE:
+        if len((value.get("boot_args") or "").encode()) >= _COMMAND_LINE:
             raise Refused("Boot source error: the command line is too long")
         self.boot_source = {name: part for name, part in value.items() if part is not None}
 
@@ -76,9 +74,11 @@ class Devices:
             raise Refused("Drive config error: a root device is there already")
         if value.get("socket") is not None:
             raise Refused("Drive config error: this stand-in has no vhost-user drives")
-        if value.get("path_on_host") is None or value.get("is_read_only") is None:
+        if value.get("path_on_host") is None:
             raise Refused("Drive config error: neither a file nor a socket")
-        self._hold("drive", name, _open_drive(value["path_on_host"], read_only=value["is_read_only"]))
+        self._hold(
+            "drive", name, _open_drive(value["path_on_host"], read_only=bool(value.get("is_read_only")))
+        )
         self.drives[name] = value
 
     def patch_drive(self, value: dict[str, Any]) -> None:
@@ -87,7 +87,7 @@ class Devices:
             raise Refused(f"Drive config error: there is no drive {name}")
         path = value.get("path_on_host")
         if path is not None:
-            read_only = bool(self.drives[name]["is_read_only"])
+            read_only = bool(self.drives[name].get("is_read_only"))
             self._hold("drive", name, _open_drive(path, read_only=read_only))
         self.drives[name] = self.drives[name] | value
 
@@ -129,6 +129,20 @@ class Devices:
             raise Refused("MMDS config error: it names interfaces that are not there, or none")
         self.single["mmds-config"] = value
 
+    def attach(self) -> None:
+        """Give every device an interrupt line and a place on the command line, as the start does."""
+        one_of_each = [name for name in ("balloon", "vsock", "entropy") if name in self.single]
+        devices = len(self.drives) + len(self.networks) + len(one_of_each)
+        if devices > _LINES:
+            raise Refused("Start microvm error: there are more devices than interrupt lines")
+        added = ["pci=off"]
+        if any(drive["is_root_device"] for drive in self.drives.values()):
+            added += ["root=/dev/vda", "rw"]
+        added += [f"virtio_mmio.device=4K@0xc0001000:{5 + index}" for index in range(devices)]
+        line = [self.boot_source.get("boot_args") or "", *added]
+        if len(" ".join(line).encode()) >= _COMMAND_LINE:
+            raise Refused("Start microvm error: the kernel command line became too long")
+
     def _hold(self, kind: str, name: str, descriptor: int) -> None:
         former = self._held.pop((kind, name), -1)
         if former >= 0:
@@ -144,11 +158,11 @@ def open_like_a_log(path: str, *, create: bool) -> int:
 
 def read_kernel(path: str, memory: int) -> None:
     """Check that a kernel is an ELF executable whose segments lie in memory, as a loader must."""
-    with open(path, "rb") as file:
-        try:
+    try:
+        with open(path, "rb") as file:
             data = file.read()
-        except OSError as error:
-            raise Refused(f"Start microvm error: cannot load the kernel: {error.strerror}") from error
+    except OSError as error:
+        raise Refused(f"Start microvm error: cannot load the kernel: {error.strerror}") from error
     if len(data) < 64 or data[:4] != b"\x7fELF" or data[4:6] != b"\x02\x01":
         raise Refused("Start microvm error: cannot load the kernel: it is no ELF64 file")
     headers, size, count = struct.unpack_from("<Q", data, 32)[0], *struct.unpack_from("<HH", data, 54)
@@ -178,7 +192,7 @@ def _open_drive(path: str, *, read_only: bool) -> int:
 
 
 def _open_tap(name: str) -> int:
-    """Attach to a TAP. The real one, as root, makes a TAP that is missing; this one says so and makes nothing."""
+    """Attach to a TAP. The real one, as root, makes a missing TAP; this one says it did and does not."""
     if len(name.encode()) > 15:
         raise Refused("Network config error: the TAP's name is too long")
     try:

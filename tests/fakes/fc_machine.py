@@ -12,8 +12,8 @@ from fc_rules import Wrong, checked
 
 BEFORE, AFTER = "before starting the microVM", "after starting the microVM"
 _CONSOLE = "[    0.000000] Linux version 6.1.0-fake (stand-in)\n[    0.100000] the guest is up\n"
-_WITH_ID = {"drives": "drive_id", "pmem": "id", "network-interfaces": "iface_id"}
-_NEWER = {"serial": (1, 14), "pmem": (1, 14), "hotplug": (1, 14)}
+_WITH_ID = {"drives": "drive_id", "network-interfaces": "iface_id"}
+_NEWER = {"serial": (1, 14)}
 _MIB = 1 << 20
 
 
@@ -81,7 +81,7 @@ class Machine:
         return max(self._ends_at - time.monotonic(), 0.0) or -1.0
 
     def _route(self, method: str, path: str, body: bytes) -> Answer:
-        first, *rest = path.partition("?")[0].lstrip("/").split("/")
+        first, *rest = path.lstrip("/").split("/")
         second = rest[0] if rest else ""
         unknown = Refused(f"Invalid request method and/or path: {method} {first}.")
         if self.number < _NEWER.get(first, (0, 0)):
@@ -226,9 +226,9 @@ class Machine:
         self._must_not_run()
         if not self.devices.boot_source:
             raise Refused("Start microvm error: there is no kernel yet")
-        read_kernel(
-            self.devices.boot_source["kernel_image_path"], self.devices.machine["mem_size_mib"] * _MIB
-        )
+        memory = self.devices.machine["mem_size_mib"] * _MIB
+        read_kernel(self.devices.boot_source["kernel_image_path"], memory)
+        self.devices.attach()
         out = 1
         path = self.devices.serial.get("serial_out_path")
         if path:
@@ -278,9 +278,7 @@ class Machine:
 
 def _resource(method: str, first: str, second: str) -> str:
     """The resource's name; a second path element belongs to it only where it is no id."""
-    if method == "PUT" and (first, second) == ("mmds", "config"):
-        return "mmds/config"
-    return f"{first}/{second}" if first in {"snapshot", "hotplug"} and second else first
+    return "mmds/config" if method == "PUT" and (first, second) == ("mmds", "config") else first
 
 
 def _check_id(name: str) -> None:

@@ -60,8 +60,11 @@ def listed(item: Check) -> Check:
     return check
 
 
-def table(fields: Mapping[str, Check], *, required: str = "", open_ended: bool = False) -> Check:
-    needed = required.split()
+def table(
+    fields: Mapping[str, Check], *, required: str = "", never_null: str = "", open_ended: bool = False
+) -> Check:
+    """An object. A field that may be missing may be null too, unless it has a default."""
+    needed, filled = required.split(), required.split() + never_null.split()
 
     def check(value: object) -> str:
         if not isinstance(value, dict):
@@ -71,7 +74,7 @@ def table(fields: Mapping[str, Check], *, required: str = "", open_ended: bool =
         if unknown or missing:
             return f"unknown field `{unknown[0]}`" if unknown else f"missing field `{missing[0]}`"
         for name, field in fields.items():
-            if name in value and (value[name] is not None or name in needed):
+            if name in value and (value[name] is not None or name in filled):
                 wrong = field(value[name])
                 if wrong:
                     return f"{name}: {wrong}"
@@ -114,7 +117,7 @@ _NETWORK: dict[str, Check] = {
     "iface_id": text,
     "host_dev_name": text,
     "guest_mac": mac,
-    "mtu": U16,
+    "mtu": number(68, 65535),
     "rx_rate_limiter": LIMITER,
     "tx_rate_limiter": LIMITER,
 }
@@ -131,67 +134,39 @@ _MMDS: dict[str, Check] = {
     "ipv4_address": link_local,
     "imds_compat": truth,
 }
-_LOAD: dict[str, Check] = {
-    "snapshot_path": text,
-    "mem_file_path": text,
-    "mem_backend": table(
-        {"backend_path": text, "backend_type": one_of("File", "Uffd")}, required="backend_path backend_type"
-    ),
-    "enable_diff_snapshots": truth,
-    "track_dirty_pages": truth,
-    "resume_vm": truth,
-    "network_overrides": listed(
-        table({"iface_id": text, "host_dev_name": text}, required="iface_id host_dev_name", open_ended=True)
-    ),
-    "vsock_override": table({"uds_path": text}, required="uds_path", open_ended=True),
-    "clock_realtime": truth,
-}
-_CREATE: dict[str, Check] = {
-    "mem_file_path": text,
-    "snapshot_path": text,
-    "snapshot_type": one_of("Full", "Diff"),
-}
-_PMEM: dict[str, Check] = {
-    "id": text,
-    "path_on_host": text,
-    "root_device": truth,
-    "read_only": truth,
-    "rate_limiter": LIMITER,
-}
 
 BODIES: dict[tuple[str, str], Check] = {
     ("PUT", "actions"): table(
         {"action_type": one_of("FlushMetrics", "InstanceStart", "SendCtrlAltDel")}, required="action_type"
     ),
-    ("PUT", "balloon"): table(_BALLOON, required="amount_mib deflate_on_oom"),
+    ("PUT", "balloon"): table(
+        _BALLOON,
+        required="amount_mib deflate_on_oom",
+        never_null="stats_polling_interval_s free_page_hinting free_page_reporting",
+    ),
     ("PATCH", "balloon"): table({"amount_mib": U32}, required="amount_mib"),
     ("PUT", "boot-source"): table(
         {"kernel_image_path": text, "initrd_path": text, "boot_args": text}, required="kernel_image_path"
     ),
-    ("PUT", "drives"): table(_DRIVE, required="drive_id is_root_device"),
+    ("PUT", "drives"): table(_DRIVE, required="drive_id is_root_device", never_null="cache_type"),
     ("PATCH", "drives"): table(
         {"drive_id": text, "path_on_host": text, "rate_limiter": LIMITER}, required="drive_id"
     ),
-    ("PUT", "pmem"): table(_PMEM, required="id path_on_host"),
-    ("PATCH", "pmem"): table({"id": text, "rate_limiter": LIMITER}, required="id"),
     ("PUT", "logger"): table(_LOGGER),
-    ("PUT", "machine-config"): table(_MACHINE, required="vcpu_count mem_size_mib"),
+    ("PUT", "machine-config"): table(
+        _MACHINE, required="vcpu_count mem_size_mib", never_null="smt track_dirty_pages huge_pages"
+    ),
     ("PATCH", "machine-config"): table(_MACHINE),
     ("PUT", "metrics"): table({"metrics_path": text}, required="metrics_path", open_ended=True),
     ("PUT", "mmds"): table({}, open_ended=True),
     ("PATCH", "mmds"): table({}, open_ended=True),
-    ("PUT", "mmds/config"): table(_MMDS, required="network_interfaces"),
+    ("PUT", "mmds/config"): table(_MMDS, required="network_interfaces", never_null="version imds_compat"),
     ("PUT", "entropy"): table({"rate_limiter": LIMITER}),
     ("PUT", "serial"): table({"serial_out_path": text, "rate_limiter": BUCKET}),
-    ("PUT", "hotplug/memory"): table(
-        {"total_size_mib": U64, "slot_size_mib": U64, "block_size_mib": U64}, required="total_size_mib"
-    ),
     ("PUT", "network-interfaces"): table(_NETWORK, required="iface_id host_dev_name"),
     ("PATCH", "network-interfaces"): table(
         {"iface_id": text, "rx_rate_limiter": LIMITER, "tx_rate_limiter": LIMITER}, required="iface_id"
     ),
-    ("PUT", "snapshot/create"): table(_CREATE, required="mem_file_path snapshot_path"),
-    ("PUT", "snapshot/load"): table(_LOAD, required="snapshot_path"),
     ("PATCH", "vm"): table({"state": one_of("Paused", "Resumed")}, required="state"),
     ("PUT", "vsock"): table(
         {"guest_cid": U32, "uds_path": text, "vsock_id": text}, required="guest_cid uds_path"

@@ -30,6 +30,10 @@ _LOCALHOST = "http://localhost"
 """What the requests name as their host; the socket decides where they go."""
 
 
+class NotPermitted(HostError):
+    """The socket is there, but this user may not connect to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An HTTP answer."""
@@ -100,6 +104,7 @@ class UnixHttp:
         Nothing is sent twice: no redirect is followed and no request repeated.
 
         Raises:
+            NotPermitted: this user may not connect.
             HostError: nobody listens, the exchange took longer than `timeout_s` seconds in all, the answer is
                 no HTTP, or it is longer than `MAX_BODY` bytes.
         """
@@ -111,7 +116,7 @@ class UnixHttp:
             request = self._session.prepare_request(Request(method, _LOCALHOST + target, json=body))
             return self._exchange(request, timeout_s)
         except (RequestException, HTTPError, OSError, ValueError) as error:
-            raise HostError(f"{self._path}: {method} {target}: {_reason(error, timeout_s)}") from error
+            raise _translated(error, f"{self._path}: {method} {target}", timeout_s) from error
 
     def _exchange(self, request: "PreparedRequest", timeout_s: float) -> Reply:
         answer = self._session.send(request, stream=True, allow_redirects=False, timeout=timeout_s)
@@ -133,7 +138,8 @@ def listening(path: str) -> Listening:
     Nothing is sent. A stopped process still listens: the kernel queues the connection.
 
     Raises:
-        HostError: the path is no socket, or may not be connected to.
+        NotPermitted: this user may not connect, or not even see the folder.
+        HostError: the path is no socket.
     """
     try:
         if not stat.S_ISSOCK(os.lstat(path).st_mode):
@@ -143,27 +149,33 @@ def listening(path: str) -> Listening:
     except FileNotFoundError:
         return "absent"
     except OSError as error:
-        raise HostError(f"{path}: {error.strerror}") from error
-    if refused in {0, errno.EAGAIN}:
-        return "yes"
-    if refused in {errno.ECONNREFUSED, errno.ENOENT}:
-        return "no" if refused == errno.ECONNREFUSED else "absent"
-    raise HostError(f"{path} cannot be connected to: {os.strerror(refused)}")
+        raise _translated(error, path, 0) from error
+    known: dict[int, Listening] = {
+        0: "yes",
+        errno.EAGAIN: "yes",
+        errno.ECONNREFUSED: "no",
+        errno.ENOENT: "absent",
+    }
+    if refused in known:
+        return known[refused]
+    raise _translated(OSError(refused, os.strerror(refused)), path, 0)
 
 
-def _reason(error: BaseException, timeout_s: float) -> str:
-    """The root of a chain of wrapped exceptions, in words."""
+def _translated(error: BaseException, what: str, timeout_s: float) -> HostError:
+    """An error of ours from the root of a chain of wrapped exceptions."""
     root: BaseException = error
     for _ in range(10):
         inner = root.__cause__ or root.__context__ or _wrapped(root)
         if inner is None:
             break
         root = inner
+    if isinstance(root, PermissionError):
+        return NotPermitted(f"{what}: {root.strerror}", hint="run the command as root, e.g. with sudo")
     if isinstance(root, TimeoutError) or "timed out" in str(root):
-        return f"no answer within {timeout_s:g} s"
+        return HostError(f"{what}: no answer within {timeout_s:g} s")
     if isinstance(root, OSError) and root.strerror:
-        return root.strerror
-    return str(root) or type(root).__name__
+        return HostError(f"{what}: {root.strerror}")
+    return HostError(f"{what}: {str(root) or type(root).__name__}")
 
 
 def _wrapped(error: BaseException) -> BaseException | None:

@@ -6,7 +6,7 @@ from typing import Self
 
 from vmmcompose.drivers.firecracker.config import Call, Version, parse_version
 from vmmcompose.errors import DriverError, HostError
-from vmmcompose.host.unixhttp import Reply, UnixHttp
+from vmmcompose.host.unixhttp import NotPermitted, Reply, UnixHttp
 
 CALL_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 60.0
@@ -30,7 +30,7 @@ class Instance:
 
 
 class FirecrackerApi:
-    """One VMM's API. `who` names the VM in errors."""
+    """One VMM's API. `who` names the VM in errors; `NotPermitted` is raised where the socket is another user's."""
 
     def __init__(self, socket_path: str, who: str) -> None:
         self._http = UnixHttp(socket_path)
@@ -92,6 +92,8 @@ class FirecrackerApi:
         body = None if call.method == "GET" else call.body
         try:
             reply = self._http.send(call.method, call.path, body, timeout_s=timeout_s)
+        except NotPermitted:
+            raise
         except HostError as error:
             raise DriverError(f"{self._who}: firecracker does not answer: {error.message}") from error
         if reply.status in {200, 204}:

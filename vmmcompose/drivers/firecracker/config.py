@@ -18,8 +18,8 @@ Version = tuple[int, int, int]
 OLDEST: Version = (1, 7, 0)
 SERIAL_LIMIT: Version = (1, 16, 0)
 """From here on the serial console's output can be limited."""
-MAX_COMMAND_LINE = 2048
-"""Bytes of the kernel command line, the closing NUL included."""
+MAX_COMMAND_LINE = 2047
+"""Bytes of the whole kernel command line: 2048 with the closing NUL."""
 MAX_CPUS = 32
 MAX_MOUNTS = 12
 """x86 has 17 interrupt lines for virtio devices; root disk, network and entropy take three of them."""
@@ -88,10 +88,10 @@ def calls(launch: Launch, version: Version) -> tuple[Call, ...]:
 
 
 def command_line_length(spec: VmSpec) -> int:
-    """Bytes of the whole command line with what Firecracker adds and the closing NUL."""
+    """Bytes of the whole command line at most, with what Firecracker adds."""
     devices = 3 + len(spec.mounts)
     ours = len(command_line(spec, BASE_ARGS).encode())
-    return ours + _ADDED_ONCE + devices * _ADDED_PER_DEVICE + 1
+    return ours + _ADDED_ONCE + devices * _ADDED_PER_DEVICE
 
 
 def parse_version(text: str) -> Version | None:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from vmmcompose.drivers.base import Launch, Status
 from vmmcompose.drivers.firecracker import config
-from vmmcompose.drivers.firecracker.api import CALL_TIMEOUT_S, START_TIMEOUT_S, FirecrackerApi, Instance
+from vmmcompose.drivers.firecracker.api import CALL_TIMEOUT_S, START_TIMEOUT_S, FirecrackerApi
 from vmmcompose.drivers.firecracker.files import log_tail, prepare_files
 from vmmcompose.errors import DriverError, HostError
 from vmmcompose.host import process as processes
-from vmmcompose.host.unixhttp import listening
+from vmmcompose.host.unixhttp import NotPermitted, listening
 from vmmcompose.model.capabilities import Capabilities
 from vmmcompose.model.observed import HostFacts
 from vmmcompose.model.paths import Paths
@@ -26,6 +26,7 @@ _READY_S = 10.0
 _STEP_S = 0.001
 _PROBE_S = 0.2
 _ASK_S = 1.0
+_ASK_AGAIN_S = 2.0
 _TERM_S = 1.0
 _KILL_S = 10.0
 _STATES: dict[str, Status] = {"Not started": "starting", "Running": "running", "Paused": "paused"}
@@ -68,8 +69,9 @@ class FirecrackerDriver:
             DriverError: it did not start. Nothing is left behind: no process, no socket file.
         """
         spec, path = launch.spec, str(launch.paths.socket(launch.spec.id))
-        who = f"VM {spec.name}"
+        who = f"VM {spec.vm}"
         _check_tap(spec)
+        _check_not_running(launch, who)
         _clear_socket(path, who)
         prepare_files(launch.paths, spec)
         process = processes.spawn(
@@ -90,11 +92,17 @@ class FirecrackerDriver:
         return process
 
     def probe(self, paths: Paths, vm_id: str, process: Process) -> Status:
-        """Ask the VMM how it is; an answer takes a millisecond and is waited for a fifth of a second."""
+        """Ask the VMM how it is; an answer takes a millisecond and is waited for a fifth of a second.
+
+        A VMM that this user may not ask (its socket is root's) counts as running while its process lives.
+        """
         if not processes.alive(process):
             return "gone"
         try:
-            instance = _instance(paths, vm_id, _PROBE_S)
+            with _api(paths, vm_id) as api:
+                instance = api.instance(_PROBE_S)
+        except NotPermitted:
+            return "running"
         except DriverError:
             return "unresponsive" if processes.alive(process) else "gone"
         if instance.id != config.instance_id(vm_id):
@@ -104,16 +112,14 @@ class FirecrackerDriver:
     def stop(self, paths: Paths, vm_id: str, process: Process, grace_s: float) -> None:
         """Press Ctrl+Alt+Del, wait `grace_s` seconds, then TERM, then KILL; unlink the socket.
 
-        A paused guest is let run first, or it could not hear. Where the API refuses or hangs, the grace is
-        skipped: the guest was not asked, so there is nothing to wait for.
+        Where the API refuses or hangs, there is no grace: who was not asked need not be waited for.
 
         Raises:
             DriverError: the process could not be ended.
         """
         path = str(paths.socket(vm_id))
-        asked = grace_s > 0 and processes.alive(process) and _ask_to_stop(path, vm_id)
         gone = (
-            (asked and processes.wait_gone(process, grace_s))
+            _ended_by_guest(path, vm_id, process, grace_s)
             or _end(process, signal.SIGTERM, _TERM_S)
             or _end(process, signal.SIGKILL, _KILL_S)
         )
@@ -128,6 +134,7 @@ class FirecrackerDriver:
         """Stop a running guest's CPUs where they are; pausing a paused one changes nothing.
 
         Raises:
+            NotPermitted: this user may not ask.
             DriverError: refused, or no answer.
         """
         with _api(paths, vm_id) as api:
@@ -137,6 +144,7 @@ class FirecrackerDriver:
         """Let a paused guest's CPUs run on; resuming a running one changes nothing.
 
         Raises:
+            NotPermitted: this user may not ask.
             DriverError: refused, or no answer.
         """
         with _api(paths, vm_id) as api:
@@ -172,8 +180,16 @@ def _check_tap(spec: VmSpec) -> None:
     try:
         socket.if_nametoindex(spec.tap)
     except OSError as error:
-        message = f"VM {spec.name}: its TAP {spec.tap} does not exist"
+        message = f"VM {spec.vm}: its TAP {spec.tap} does not exist"
         raise DriverError(message, hint="`vmm up` makes it") from error
+
+
+def _check_not_running(launch: Launch, who: str) -> None:
+    """Firecracker locks no disk: a second process on the same one would destroy it."""
+    for found in processes.scan(str(launch.paths.sockets())):
+        if found.vm_id == launch.spec.id:
+            message = f"{who}: it runs already (process {found.process.pid})"
+            raise DriverError(message, hint="`vmm plan` shows it")
 
 
 def _clear_socket(path: str, who: str) -> None:
@@ -240,20 +256,27 @@ def _end(process: Process, signum: signal.Signals, timeout_s: float) -> bool:
     return processes.wait_gone(process, timeout_s)
 
 
-def _ask_to_stop(path: str, vm_id: str) -> bool:
+def _ended_by_guest(path: str, vm_id: str, process: Process, grace_s: float) -> bool:
+    """Ask every other second, as a guest that is still booting does not hear the first time."""
+    deadline = time.monotonic() + grace_s
+    asked = False
+    while (left := deadline - time.monotonic()) > 0 and processes.alive(process):
+        asked = _ask_to_stop(path, vm_id, min(left, _ASK_S)) or asked
+        if not asked or processes.wait_gone(process, min(deadline - time.monotonic(), _ASK_AGAIN_S)):
+            break
+    return processes.wait_gone(process, 0)
+
+
+def _ask_to_stop(path: str, vm_id: str, timeout_s: float) -> bool:
+    """Whether Firecracker took the request; a paused guest is let run first, or it could not hear."""
     try:
         with FirecrackerApi(path, f"VM {vm_id}") as api:
-            if api.instance(_ASK_S).state == "Paused":
-                api.resume(_ASK_S)
-            api.ctrl_alt_del(_ASK_S)
-    except DriverError:
+            if api.instance(timeout_s).state == "Paused":
+                api.resume(timeout_s)
+            api.ctrl_alt_del(timeout_s)
+    except HostError:
         return False
     return True
-
-
-def _instance(paths: Paths, vm_id: str, timeout_s: float) -> Instance:
-    with _api(paths, vm_id) as api:
-        return api.instance(timeout_s)
 
 
 def _api(paths: Paths, vm_id: str) -> FirecrackerApi:
