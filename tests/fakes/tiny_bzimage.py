@@ -3,7 +3,8 @@
 Layout after Documentation/arch/x86/boot.rst of the Linux kernel: a boot sector with the setup header at
 0x1f1, then the setup code, entered at 0x200 with CS = DS + 0x20, then the protected-mode part, which this
 guest never enters. It prints a line on the first serial port, then does what a test of a VMM needs: halt for
-ever, or sleep until Delete of a Ctrl+Alt+Del arrives at the keyboard controller and then reset, or reset at once.
+ever, or sleep until Delete of a Ctrl+Alt+Del arrives at the keyboard controller and then reset, or reset
+at once.
 """
 
 import struct

@@ -155,7 +155,8 @@ def spawn(
             )
     except OSError as error:
         what = f"{error.filename}: " if error.filename and error.filename != argv[0] else ""
-        raise HostError(f"{argv[0]} cannot be started: {what}{error.strerror}") from error
+        hint = "is it installed, executable and made for this machine?"
+        raise HostError(f"{argv[0]} cannot be started: {what}{error.strerror}", hint=hint) from error
     # Nobody has reaped it yet, so even if it has exited the pid is still its own and shows its start time.
     found = _state_and_start(child.pid)
     _children.add(child.pid)

@@ -42,8 +42,8 @@ def wait_ready(
 ) -> Waited:
     """Wait until the guest passes its healthcheck or, without one, sends an SSH banner.
 
-    The end of the VMM is noticed at once, and so is a guest that can no longer come up: one that prints nothing
-    in the first 30 s, or nothing more for long while its network is silent too. `on_phase` is told
+    The end of the VMM is noticed at once, and so is a guest that can no longer come up: one that prints
+    nothing in the first 30 s, or nothing more for long while its network is silent too. `on_phase` is told
     `booting`, `kernel up`, `waiting for SSH`, `healthcheck tcp 5432` and the like, from this thread.
 
     Raises:

@@ -30,6 +30,7 @@ _ASK_AGAIN_S = 2.0
 """A guest that is still booting hears nothing yet, so it is asked again."""
 _END_S = 2.0
 _KILL_S = 10.0
+_SETTLE_S = 1.0
 _CTRL_ALT_DEL = [{"type": "qcode", "data": key} for key in ("ctrl", "alt", "delete")]
 _STATES: dict[str, Status] = {
     "running": "running",
@@ -151,9 +152,8 @@ def _check_not_running(launch: Launch, path: str) -> None:
     for found in processes.scan(str(launch.paths.sockets())):
         if found.vm_id == launch.spec.id:
             raise _failed(launch, f"it runs already (process {found.process.pid})", "`vmm ps` shows it")
-    if listening(path) == "yes":
+    if not _remove_stale(path):
         raise _failed(launch, f"a process listens on {path}", "`vmm doctor` finds VMMs without a record")
-    _remove_stale(path)
 
 
 def _begin_logs(launch: Launch) -> None:
@@ -245,7 +245,17 @@ def _ended_by_force(path: str, process: Process) -> bool:
     return processes.wait_gone(process, _KILL_S)
 
 
-def _remove_stale(path: str) -> None:
-    """Unlink a control socket that nobody answers on."""
-    if listening(path) == "no":
+def _remove_stale(path: str) -> bool:
+    """Unlink a control socket that nobody answers on; False when somebody does.
+
+    QEMU waits for its descriptors with io_uring, which gives them back a moment after the process has gone:
+    until then its socket listens, its TAP is busy and its disks are locked. So the socket is given a moment.
+    """
+    deadline = time.monotonic() + _SETTLE_S
+    while (state := listening(path)) == "yes":
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_STEP_S)
+    if state == "no":
         Path(path).unlink(missing_ok=True)
+    return True
