@@ -15,6 +15,7 @@ from vmmcompose.host.watch import Watch
 
 _QUICK_S = 0.1
 _PATIENT_S = 5.0
+_AGAIN_S = 0.05
 _READ_LIMIT = 4096
 
 
@@ -28,11 +29,11 @@ class _Attempt:
 
     def result(self) -> int | None:
         """0 when connected, the errno when failed, None while on its way."""
-        if self._error != errno.EINPROGRESS:
-            return self._error
-        if not _writable(self.socket):
-            return None
-        return self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if self._error == errno.EINPROGRESS:
+            if not _writable(self.socket):
+                return None
+            self._error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)  # tells it only once
+        return self._error
 
 
 def connect(watch: Watch, port: int, phase: str) -> socket.socket:
@@ -50,9 +51,9 @@ def connect(watch: Watch, port: int, phase: str) -> socket.socket:
             for patience in (_PATIENT_S, _QUICK_S):
                 if patience not in attempts:
                     attempts[patience] = _Attempt(address, patience)
-            # Attempts that failed at once, as without a route, are ready now; the pause is then for all.
-            waiting = [(a.socket.fileno(), select.POLLOUT) for a in attempts.values() if a.result() is None]
-            watch.pause(_QUICK_S, waiting)
+            waiting = [(a.socket.fileno(), select.POLLOUT) for a in attempts.values()]
+            if all(attempt.result() is None for attempt in attempts.values()):
+                watch.pause(_QUICK_S, waiting)
             connected = _sort_out(watch, attempts, phase)
             if connected is not None:
                 watch.answered(phase, "connected")
@@ -85,8 +86,8 @@ def read_until(watch: Watch, connection: socket.socket, mark: bytes, timeout_s: 
 
 
 def _sort_out(watch: Watch, attempts: dict[float, _Attempt], phase: str) -> socket.socket | None:
-    """Drop what failed or took too long; the connection that was made, if any."""
-    refused = False
+    """Drop what failed or took too long; the connection that was made, if any. Failure costs a short pause."""
+    failed = False
     for patience, attempt in tuple(attempts.items()):
         result = attempt.result()
         if result == 0:
@@ -95,12 +96,12 @@ def _sort_out(watch: Watch, attempts: dict[float, _Attempt], phase: str) -> sock
             continue
         attempts.pop(patience).socket.close()
         if result == errno.ECONNREFUSED:
-            refused = True
+            watch.answered(phase, os.strerror(result))
         elif result is not None:
             watch.last = os.strerror(result)
-    if refused:
-        watch.answered(phase, os.strerror(errno.ECONNREFUSED))
-        watch.pause(_QUICK_S)
+        failed = failed or result is not None
+    if failed:
+        watch.pause(_AGAIN_S)
     return None
 
 

@@ -1,0 +1,35 @@
+"""A guest's output must not reach a terminal as anything but plain lines."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vmmcompose.host.console import clean
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", []),
+        ("one\r\n\r\n  two  \n", ["one", "  two"]),
+        ("\x1b[1;32m[  OK  ]\x1b[0m Started", ["[  OK  ] Started"]),
+        ("\x1b]0;evil title\x07shown", ["shown"]),
+        ("\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\", ["link"]),
+        ("\x1bc\x1b[2J\x1b(Bcleared", ["cleared"]),
+        ("a\x00b\x08c\x7fd\x9be", ["abcde"]),
+        ("progress 1%\rprogress 2%\rdone\n", ["progress 1%", "progress 2%", "done"]),
+        ("x" * 300, ["x" * 199 + "…"]),
+        ("tab\tstays", ["tab\tstays"]),
+        ("half \x1b[", ["half"]),
+        ("größer", ["größer"]),
+    ],
+)
+def test_lines_are_plain(text: str, lines: list[str]) -> None:
+    assert clean(text) == lines
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=0x2FF)))
+def test_no_control_character_survives(text: str) -> None:
+    for line in clean(text):
+        assert all(char == "\t" or (char >= " " and not "\x7f" <= char <= "\x9f") for char in line)
+        assert 0 < len(line) <= 200
