@@ -46,6 +46,19 @@ def rw_mount_removed() -> Plan:
     return plan_for(converged(before), shop())
 
 
+def forgotten() -> Plan:
+    """The record and the manifest's entry of `web` are gone; its process lives."""
+    host = converged(shop())
+    del host.records["shop-web"]
+    return plan_for(host, Desired("shop", shop().vms[:1]))
+
+
+def forgotten_and_dead() -> Plan:
+    host = converged(shop())
+    host.processes.pop(host.records.pop("shop-web").spec.id)
+    return plan_for(host, Desired("shop", shop().vms[:1]))
+
+
 def interrupted() -> Plan:
     host = SimulatedHost()
     plan = plan_for(host, shop())
@@ -84,6 +97,8 @@ CASES: dict[str, Case] = {
     ),
     "rw-mount-removed": rw_mount_removed,
     "interrupted": interrupted,
+    "forgotten": forgotten,
+    "forgotten-and-dead": forgotten_and_dead,
     "port-of-another-project": other_project_has_the_port,
     "down": down,
     **{f"healed-{name.replace(' ', '-')}": damaged(name) for name in DAMAGES},

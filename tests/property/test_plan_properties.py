@@ -65,9 +65,9 @@ def hosts(draw: st.DrawFn) -> SimulatedHost:
         plan = plan_for(host, bigger_disks(draw(projects()), host), UP)
         host.run(plan, stop_after=draw(st.one_of(st.none(), st.integers(0, len(plan.steps)))))
         for name in draw(st.lists(st.sampled_from(sorted(DAMAGES)), max_size=2)):
-            if name != "process killed" or host.processes:
-                if not (name in ("record deleted", "disk deleted") and not (host.records and host.disks)):
-                    DAMAGES[name](host)
+            possible = bool(host.processes and host.records and host.disks)
+            if possible or name not in ("process killed", "record deleted", "disk deleted"):
+                DAMAGES[name](host)
     return host
 
 

@@ -34,7 +34,7 @@ class Graph:
 
 def weave(
     works: Iterable[VmWork],
-    leftovers: Iterable[str],
+    sweeps: Iterable[SweepFile | DeleteTap],
     options: Options,
     *,
     network_first: bool,
@@ -42,8 +42,8 @@ def weave(
 ) -> tuple[Step, ...]:
     """All steps of a plan, in an order that respects their edges."""
     graph = Graph()
-    for path in leftovers:
-        graph.add("files", SweepFile(path))
+    for sweep in sweeps:
+        graph.add("files" if isinstance(sweep, SweepFile) else "taps", sweep)
     by_vm = {work.vm: work for work in works}
     needs = {vm: work.depends_on for vm, work in by_vm.items()}
     order = _order(by_vm, needs)

@@ -8,7 +8,7 @@ from vmmcompose.model.desired import Desired
 from vmmcompose.model.observed import Observed
 from vmmcompose.model.options import Options
 from vmmcompose.model.paths import tap_name
-from vmmcompose.model.plan import Change, Plan, Reason
+from vmmcompose.model.plan import Change, DeleteTap, Plan, Reason, SweepFile
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.record import Record
 from vmmcompose.model.settings import Settings
@@ -20,6 +20,7 @@ from vmmcompose.plan.checks import check_names, check_orphans, check_vm, find_im
 from vmmcompose.plan.endings import work_absent, work_stopped
 from vmmcompose.plan.graph import weave
 from vmmcompose.plan.specs import choose_specs, host_name
+from vmmcompose.plan.strays import stray_processes, stray_taps
 from vmmcompose.plan.view import Index, index
 from vmmcompose.plan.vms import work_running
 from vmmcompose.plan.work import VmWork
@@ -151,7 +152,14 @@ def _assemble(
     if observed.leftovers:
         reasons = tuple(Reason(why=f"left by an interrupted command: {path}") for path in observed.leftovers)
         changes.append(Change("files", "delete", reasons))
-    steps = weave(works, observed.leftovers, options, network_first=first, network_last=last)
+    taps = stray_taps(observed, [*middle.values()], settings)
+    if taps:
+        changes.append(
+            Change("taps", "delete", tuple(Reason(why=f"TAP {tap} belongs to no VM") for tap in taps))
+        )
+    problems = [*problems, *stray_processes(observed, [*middle.values()])]
+    sweeps = [*(SweepFile(path) for path in observed.leftovers), *(DeleteTap(tap) for tap in taps)]
+    steps = weave(works, sweeps, options, network_first=first, network_last=last)
     return Plan(desired.project, tuple(changes), steps if changes else (), tuple(problems))
 
 
