@@ -7,7 +7,7 @@ never outside; the last component is never followed.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from vmmcompose.errors import HostError
@@ -110,6 +110,27 @@ def stat_and_read(
         output, _, answer = output.rpartition(echo(command))
         found[path] = _parse(answer)
     return found, same
+
+
+def read(image: PathLike, sizes: Mapping[str, int]) -> dict[str, bytes]:
+    """The content of regular files and long links whose sizes are known, in one process.
+
+    debugfs 1.47.0 pads a file that lies in its inode (inline_data) with zeros; they are cut off.
+
+    Raises:
+        HostError: one of them cannot be read.
+    """
+    if not sizes:
+        return {}
+    commands = {path: f"cat {quote(path)}" for path in sizes}
+    output, complaints = run(image, list(commands.values()), write=False)
+    if complaints:
+        raise HostError(f"cannot read from the image {os.fspath(image)}: {complaints[0]}")
+    contents: dict[str, bytes] = {}
+    for path, command in commands.items():
+        output = output.partition(echo(command))[2]
+        contents[path], output = output[: sizes[path]], output[sizes[path] :]
+    return contents
 
 
 def _parse(text: bytes) -> Inode | None:

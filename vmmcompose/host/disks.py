@@ -40,6 +40,7 @@ def copy_image(
         _copy(Path(source), temp, superblock.size_bytes, on_progress or (lambda _done, _total: None))
         with e2fs.locked(temp) as lock:
             _grow(temp, lock, size_mib)
+    e2fs.writing_note(target).unlink(missing_ok=True)
 
 
 def grow_disk(path: PathLike, size_mib: int) -> None:

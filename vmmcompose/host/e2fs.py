@@ -185,12 +185,25 @@ def check(image: PathLike, descriptor: int, *options: str) -> None:
         )
 
 
+def writing_note(image: PathLike) -> Path:
+    """The file that is there while our files are put into an image.
+
+    debugfs leaves no trace of an interruption: half of its changes may be in an image whose state is `clean`.
+    """
+    return Path(f"{os.fspath(image)}.writing")
+
+
 def recover(image: PathLike, descriptor: int) -> None:
-    """Replays the journal and repairs what is safe to repair, if the superblock says that it is needed.
+    """Makes an image fit for use, if its superblock or a writing note says that it is needed.
+
+    The journal is replayed and what is safe to repair is repaired. After an interrupted write of ours, which
+    the guest has not seen yet, everything is checked and repaired.
 
     Raises:
         HostError: not an image, or errors are left.
     """
     superblock = read_superblock(image)
-    if superblock.needs_recovery or not superblock.clean:
+    if writing_note(image).exists():
+        check(image, descriptor, "-fy")
+    elif superblock.needs_recovery or not superblock.clean:
         check(image, descriptor, "-p")
