@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from projects import DAMAGES, plan_for
 from simulated_host import SimulatedHost
 
-from vmmcompose.model.desired import Dependency, Desired, DesiredVm, Forward, Mount
+from vmmcompose.model.desired import Condition, Dependency, Desired, DesiredVm, Forward, Mount
 from vmmcompose.model.observed import Link
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Plan
@@ -27,7 +27,7 @@ def projects(draw: st.DrawFn) -> Desired:
     vms = []
     for position, name in enumerate(sorted(names)):
         before = sorted(names)[:position]
-        conditions = st.sampled_from(("started", "healthy"))
+        conditions: st.SearchStrategy[Condition] = st.sampled_from(("started", "healthy"))
         wanted = draw(st.lists(st.sampled_from(before), unique=True)) if before else []
         vms.append(
             DesiredVm(

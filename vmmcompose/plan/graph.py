@@ -10,7 +10,7 @@ from graphlib import TopologicalSorter
 
 from vmmcompose.model.desired import Dependency
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import Action, Step, SweepFile, SyncNetwork, WaitVm, WriteRecord
+from vmmcompose.model.plan import Action, DeleteTap, Step, SweepFile, SyncNetwork, WaitVm, WriteRecord
 from vmmcompose.plan.work import VmWork
 
 

@@ -20,7 +20,7 @@ from vmmcompose.plan.checks import check_names, check_orphans, check_vm, find_im
 from vmmcompose.plan.endings import work_absent, work_stopped
 from vmmcompose.plan.graph import weave
 from vmmcompose.plan.specs import choose_specs, host_name
-from vmmcompose.plan.strays import stray_processes, stray_taps
+from vmmcompose.plan.strays import stray_disks, stray_processes, stray_taps
 from vmmcompose.plan.view import Index, index
 from vmmcompose.plan.vms import work_running
 from vmmcompose.plan.work import VmWork
@@ -158,7 +158,11 @@ def _assemble(
             Change("taps", "delete", tuple(Reason(why=f"TAP {tap} belongs to no VM") for tap in taps))
         )
     problems = [*problems, *stray_processes(observed, [*middle.values()])]
-    sweeps = [*(SweepFile(path) for path in observed.leftovers), *(DeleteTap(tap) for tap in taps)]
+    problems += stray_disks(observed, desired, frozenset(middle))
+    sweeps: list[SweepFile | DeleteTap] = [
+        *(SweepFile(path) for path in observed.leftovers),
+        *(DeleteTap(tap) for tap in taps),
+    ]
     steps = weave(works, sweeps, options, network_first=first, network_last=last)
     return Plan(desired.project, tuple(changes), steps if changes else (), tuple(problems))
 

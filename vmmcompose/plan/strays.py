@@ -6,6 +6,7 @@ deleted the record, and the manifest does not name the VM any more.
 
 from collections.abc import Collection
 
+from vmmcompose.model.desired import Desired
 from vmmcompose.model.observed import Observed
 from vmmcompose.model.paths import tap_name
 from vmmcompose.model.problem import Problem
@@ -21,6 +22,23 @@ def stray_taps(observed: Observed, records: Collection[Record], settings: Settin
     wanted = {record.spec.tap for record in (*observed.records, *records)}
     wanted |= {tap_name(process.vm_id) for process in observed.processes}
     return unwanted_taps(observed.links, wanted, settings)
+
+
+def stray_disks(observed: Observed, desired: Desired, known: Collection[str]) -> list[Problem]:
+    """A note for each folder of this project's with a disk that no record and no manifest names."""
+    wanted = {f"{desired.project}-{vm.name}" for vm in desired.vms} | {
+        bad.name for bad in observed.unreadable
+    }
+    return [
+        Problem(
+            "stray-disk",
+            f"the folder of {name} has files of a VM, but there is no record of it",
+            hint=f"put the VM back into the manifest to use its disk, or delete the folder vms/{name}",
+            severity="note",
+        )
+        for name in sorted(observed.folders)
+        if name.startswith(f"{desired.project}-") and name not in wanted and name not in known
+    ]
 
 
 def stray_processes(observed: Observed, records: Collection[Record]) -> list[Problem]:
