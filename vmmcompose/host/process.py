@@ -20,9 +20,9 @@ from vmmcompose.model.observed import VmProcess
 from vmmcompose.model.record import Process
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-_EXITED = frozenset((b"Z", b"X", b"x"))
-_START_TIME = 19
-"""Where field 22 of /proc/PID/stat lies among the fields after the command, which begin with field 3."""
+_ZOMBIE, _DEAD = b"Z", frozenset((b"X", b"x"))
+_THREADS, _START_TIME = 17, 19
+"""Where fields 20 and 22 of /proc/PID/stat lie among the fields after the command, which begin with field 3."""
 _LOG_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
 
 _children: set[int] = set()
@@ -37,8 +37,8 @@ def boot_id() -> str:
 
 def identify(pid: int) -> Process | None:
     """The process that has this pid now; None when there is none or it has exited already (a zombie)."""
-    found = _state_and_start(pid)
-    if found is None or found[0] in _EXITED:
+    found = _exited_and_start(pid)
+    if found is None or found[0]:
         return None
     return Process(pid=pid, start_time=found[1], boot_id=boot_id())
 
@@ -51,10 +51,10 @@ def alive(process: Process) -> bool:
     """
     if process.boot_id != boot_id() or process.pid <= 0:
         return False
-    found = _state_and_start(process.pid)
+    found = _exited_and_start(process.pid)
     if found is None:
         return _hidden(process.pid)
-    return found[1] == process.start_time and found[0] not in _EXITED
+    return found[1] == process.start_time and not found[0]
 
 
 def open_pidfd(process: Process) -> int | None:
@@ -158,7 +158,7 @@ def spawn(
         hint = "is it installed, executable and made for this machine?"
         raise HostError(f"{argv[0]} cannot be started: {what}{error.strerror}", hint=hint) from error
     # Nobody has reaped it yet, so even if it has exited the pid is still its own and shows its start time.
-    found = _state_and_start(child.pid)
+    found = _exited_and_start(child.pid)
     _children.add(child.pid)
     if found is None:
         raise HostError(f"{argv[0]} is not to be seen in /proc", hint="mount /proc without hidepid")
@@ -206,15 +206,20 @@ def _reap(pid: int) -> None:
     _children.discard(pid)
 
 
-def _state_and_start(pid: int) -> tuple[bytes, int] | None:
-    """Fields 3 and 22 of /proc/PID/stat; None for a pid that is not there or hidden."""
+def _exited_and_start(pid: int) -> tuple[bool, int] | None:
+    """Whether a process has exited, and its start time; None for a pid that is not there or hidden.
+
+    A VMM has a thread per CPU. When it is killed its first thread may be a zombie while the others still run
+    and hold its disk and its socket: it has exited only when no thread is left.
+    """
     try:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     # The command stands in brackets and may itself hold spaces and brackets; nothing after it does.
     fields = stat[stat.rindex(b")") + 2 :].split()
-    return fields[0], int(fields[_START_TIME])
+    state, threads = fields[0], int(fields[_THREADS])
+    return state in _DEAD or (state == _ZOMBIE and threads <= 1), int(fields[_START_TIME])
 
 
 def _hidden(pid: int) -> bool:
