@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import shutil
 import socket
 import subprocess
 import time
@@ -12,28 +10,8 @@ from typing import Any, Self
 
 from tiny_kernel import write_tiny_kernel
 
-FAKE = Path(__file__).parents[1] / "fakes" / "firecracker"
-
 Request = tuple[str, str, Any]
 """Method, path and body: None for none, bytes as they are, anything else as JSON."""
-
-
-def real_binary() -> str:
-    """A real firecracker from $VMM_FIRECRACKER or PATH; empty without one. The stand-in is a script."""
-    path = shutil.which(os.environ.get("VMM_FIRECRACKER") or "firecracker") or ""
-    if not path:
-        return ""
-    with Path(path).open("rb") as file:
-        return path if file.read(4) == b"\x7fELF" else ""
-
-
-def kvm_opens() -> bool:
-    """Whether /dev/kvm can be opened, which is all that a guest of a few instructions needs."""
-    try:
-        os.close(os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC))
-    except OSError:
-        return False
-    return True
 
 
 class Vmm:

@@ -9,8 +9,9 @@ import os
 from pathlib import Path
 
 import pytest
+from case_firecracker import FAKE, kvm_opens, real_binary
 from firecracker_cases import CASES, Case
-from firecracker_lab import FAKE, Vmm, kvm_opens, real_binary
+from firecracker_lab import Vmm
 from namespaces import Namespace
 
 pytestmark = pytest.mark.root  # a missing TAP is made by root only

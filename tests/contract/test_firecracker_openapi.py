@@ -16,7 +16,7 @@ import pytest
 import yaml
 from fc_rules import BODIES, Wrong, checked
 from firecracker_cases import CASES
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vmmcompose.drivers.base import Launch
@@ -112,6 +112,7 @@ def _calls(spec: VmSpec, kernel: Kernel, version: tuple[int, int, int]) -> tuple
     return calls(Launch(spec=spec, paths=paths, kernel=kernel, binary="firecracker", kvm=True), version)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(spec=specs(), kernel=KERNELS, version=VERSIONS)
 def test_every_request_of_ours_is_as_described(
     api: dict[str, Any], spec: VmSpec, kernel: Kernel, version: tuple[int, int, int]
@@ -121,6 +122,7 @@ def test_every_request_of_ours_is_as_described(
         jsonschema.validate(dict(call.body), schema, jsonschema.Draft4Validator)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(spec=specs(), kernel=KERNELS, version=VERSIONS)
 def test_the_stand_in_takes_every_request_of_ours(
     spec: VmSpec, kernel: Kernel, version: tuple[int, int, int]
@@ -259,7 +261,7 @@ def _without(schema: Any, *keys: str) -> Any:
 
 def test_what_a_real_one_accepts_is_described(api: dict[str, Any]) -> None:
     """The other way round: a request that works and is not described would be a mistake in the table."""
-    odd = {"mmds", "boot-source"}  # any JSON; null for the arguments, and more to the path
+    odd = {"mmds", "boot-source", "vsock"}  # any JSON; more to the path; a CID below the smallest
     for case in CASES:
         method, path, body = case.request
         if case.status == 204 and isinstance(body, dict) and path.split("/")[1] not in odd:

@@ -156,8 +156,8 @@ def open_like_a_log(path: str, *, create: bool) -> int:
     return os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | (os.O_CREAT if create else 0), 0o666)
 
 
-def read_kernel(path: str, memory: int) -> None:
-    """Check that a kernel is an ELF executable whose segments lie in memory, as a loader must."""
+def read_kernel(path: str, memory: int) -> bytes:
+    """A kernel; it must be an ELF executable whose segments lie in memory."""
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -173,6 +173,7 @@ def read_kernel(path: str, memory: int) -> None:
         kind, offset, address, file_size = struct.unpack_from("<I4xQ8xQQ", segment)
         if kind == 1 and (offset + file_size > len(data) or address + file_size > memory):
             raise Refused("Start microvm error: cannot load the kernel: a segment lies outside")
+    return data
 
 
 def _open_and_close(path: str, what: str) -> None:

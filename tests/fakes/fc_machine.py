@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from fc_devices import Devices, Refused, open_like_a_log, read_kernel
 from fc_rules import Wrong, checked
+from tiny_kernel import play
 
 BEFORE, AFTER = "before starting the microVM", "after starting the microVM"
 _CONSOLE = "[    0.000000] Linux version 6.1.0-fake (stand-in)\n[    0.100000] the guest is up\n"
@@ -58,7 +59,7 @@ class Machine:
         self._touched = False
         self._metrics = -1
         self._ends_at: float | None = None
-        self._key_waits = False
+        self._key_waits = self._deaf = False
         self._mmds: object = None
 
     def handle(self, method: str, path: str, body: bytes) -> Answer:
@@ -227,7 +228,7 @@ class Machine:
         if not self.devices.boot_source:
             raise Refused("Start microvm error: there is no kernel yet")
         memory = self.devices.machine["mem_size_mib"] * _MIB
-        read_kernel(self.devices.boot_source["kernel_image_path"], memory)
+        kernel = read_kernel(self.devices.boot_source["kernel_image_path"], memory)
         self.devices.attach()
         out = 1
         path = self.devices.serial.get("serial_out_path")
@@ -237,7 +238,9 @@ class Machine:
             except OSError as error:
                 raise Refused(f"Start microvm error: {error.strerror}") from error
         self.state = "Running"
-        os.write(out, os.environ.get("FAKE_FC_CONSOLE", _CONSOLE).encode())
+        text, obeys = play(kernel) or (os.environ.get("FAKE_FC_CONSOLE", _CONSOLE), True)
+        self._deaf = not obeys or os.environ.get("FAKE_FC_IGNORE_CAD") == "1"
+        os.write(out, text.encode())
         return DONE
 
     def _flush(self) -> Answer:
@@ -250,7 +253,7 @@ class Machine:
 
     def _press(self) -> Answer:
         self._must_run()
-        self._key_waits = os.environ.get("FAKE_FC_IGNORE_CAD") != "1"
+        self._key_waits = not self._deaf
         self._hear()
         return DONE
 

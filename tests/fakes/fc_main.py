@@ -1,8 +1,8 @@
 """The command line of the stand-in for Firecracker: arguments, log, exit codes.
 
-It runs no guest, but refuses what the real one refuses and answers as it does, so that a driver can be tried
-with many VMs and without KVM. Where a real binary is found, tests/contract/test_firecracker_real.py compares
-the two.
+It runs no guest (only the kernels of tiny_kernel.py are played), but refuses what the real one refuses and
+answers as it does, so that a driver can be tried with many VMs and without KVM. Where a real binary is found,
+tests/contract/test_firecracker_real.py compares the two.
 
 Environment:
     FAKE_FC_VERSION       the version it claims (1.16.1); older ones lack what they lacked

@@ -7,7 +7,10 @@ below.
 """
 
 import struct
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BASE = 0x0100_0000
 """Guest-physical address of the one segment: 16 MiB, above everything a VMM puts low."""
@@ -54,10 +57,20 @@ def tiny_kernel(text: str = "tiny kernel: up\n", *, obeys: bool = False) -> byte
     return _elf_header() + _program_header(_HEADERS + len(body)) + body
 
 
-def write_tiny_kernel(path: Path, text: str = "tiny kernel: up\n", *, obeys: bool = False) -> Path:
+def write_tiny_kernel(path: "Path", text: str = "tiny kernel: up\n", *, obeys: bool = False) -> "Path":
     """Write such a kernel to a file and give its path back."""
     path.write_bytes(tiny_kernel(text, obeys=obeys))
     return path
+
+
+def play(kernel: bytes) -> tuple[str, bool] | None:
+    """What such a kernel prints and whether it obeys, for a stand-in that runs no guest; None for another kernel."""
+    code = kernel[_HEADERS:]
+    if code[:7] != _PRINT[:7] or code[11 : len(_PRINT)] != _PRINT[11:]:
+        return None
+    obeys = code[len(_PRINT) :].startswith(_OBEY)
+    text = code[len(_PRINT) + len(_OBEY if obeys else _HALT) :]
+    return text.rstrip(b"\0").decode(), obeys
 
 
 def _elf_header() -> bytes:

@@ -1,6 +1,5 @@
 """The firecracker driver: one Firecracker process per VM, configured and controlled over its API socket."""
 
-import contextlib
 import os
 import signal
 import socket
@@ -68,24 +67,19 @@ class FirecrackerDriver:
         Raises:
             DriverError: it did not start. Nothing is left behind: no process, no socket file.
         """
-        spec, path = launch.spec, str(launch.paths.socket(launch.spec.id))
-        who = f"VM {spec.vm}"
-        _check_tap(spec)
-        _check_not_running(launch, who)
-        _clear_socket(path, who)
-        prepare_files(launch.paths, spec)
-        process = processes.spawn(
-            config.argv(launch.binary, launch.paths, spec),
-            log_path=str(launch.paths.driver_log(spec.name)),
-            console_path=str(launch.paths.console(spec.name)),
-        )
+        spec, paths, who = launch.spec, launch.paths, f"VM {launch.spec.vm}"
+        path = _control_socket(launch, who)
+        _check_tap(spec, who)
+        _check_not_running(launch, path, who)
+        prepare_files(paths, spec)
+        process = _spawn(launch, who)
         try:
             _wait_ready(path, process, who)
             _configure(launch, path, who)
         except BaseException as error:
             code = _exit_code(process)
             _end(process, signal.SIGKILL, _KILL_S)
-            _unlink(path)
+            _remove_stale(path)
             if isinstance(error, HostError):
                 raise _start_failed(launch, error, code) from error
             raise
@@ -128,7 +122,7 @@ class FirecrackerDriver:
                 f"VM {vm_id}: firecracker (process {process.pid}) does not end, not even after KILL",
                 hint="it hangs in the host's kernel; look at `dmesg` and the disk it lies on",
             )
-        _unlink(path)
+        _remove_stale(path)
 
     def pause(self, paths: Paths, vm_id: str) -> None:
         """Stop a running guest's CPUs where they are; pausing a paused one changes nothing.
@@ -175,31 +169,44 @@ def _at(spec: VmSpec, key: str) -> tuple[str | int, ...]:
     return ("vms", spec.vm, key)
 
 
-def _check_tap(spec: VmSpec) -> None:
+def _control_socket(launch: Launch, who: str) -> str:
+    try:
+        return str(launch.paths.socket(launch.spec.id))
+    except ValueError as error:
+        raise DriverError(f"{who}: {error}", hint="choose a shorter data_dir") from error
+
+
+def _check_tap(spec: VmSpec, who: str) -> None:
     """Firecracker, run as root, would make a missing TAP itself: one that leads nowhere and goes with it."""
     try:
         socket.if_nametoindex(spec.tap)
     except OSError as error:
-        message = f"VM {spec.vm}: its TAP {spec.tap} does not exist"
-        raise DriverError(message, hint="`vmm up` makes it") from error
+        raise DriverError(f"{who}: its TAP {spec.tap} does not exist", hint="`vmm up` makes it") from error
 
 
-def _check_not_running(launch: Launch, who: str) -> None:
+def _check_not_running(launch: Launch, path: str, who: str) -> None:
     """Firecracker locks no disk: a second process on the same one would destroy it."""
     for found in processes.scan(str(launch.paths.sockets())):
         if found.vm_id == launch.spec.id:
             message = f"{who}: it runs already (process {found.process.pid})"
-            raise DriverError(message, hint="`vmm plan` shows it")
-
-
-def _clear_socket(path: str, who: str) -> None:
-    """Unlink a socket that an ended VMM left: Firecracker does not bind over a file."""
-    state = listening(path)
-    if state == "yes":
+            raise DriverError(message, hint="`vmm ps` shows it")
+    if listening(path) == "yes":
         message = f"{who}: a process listens on {path} already"
-        raise DriverError(message, hint="the VM may be running; `vmm plan` shows its processes")
-    if state == "no":
-        _unlink(path)
+        raise DriverError(message, hint="`vmm doctor` finds VMMs without a record")
+    _remove_stale(path)
+
+
+def _spawn(launch: Launch, who: str) -> Process:
+    paths, spec = launch.paths, launch.spec
+    try:
+        return processes.spawn(
+            config.argv(launch.binary, paths, spec),
+            log_path=str(paths.driver_log(spec.name)),
+            console_path=str(paths.console(spec.name)),
+        )
+    except HostError as error:
+        hint = error.hint or "set VMM_FIRECRACKER to the firecracker program"
+        raise DriverError(f"{who}: {error.message}", hint=hint) from error
 
 
 def _wait_ready(path: str, process: Process, who: str) -> None:
@@ -283,6 +290,7 @@ def _api(paths: Paths, vm_id: str) -> FirecrackerApi:
     return FirecrackerApi(str(paths.socket(vm_id)), f"VM {vm_id}")
 
 
-def _unlink(path: str) -> None:
-    with contextlib.suppress(FileNotFoundError):
-        Path(path).unlink()
+def _remove_stale(path: str) -> None:
+    """Unlink a socket that nobody listens on: Firecracker leaves its own behind, and binds over no file."""
+    if listening(path) == "no":
+        Path(path).unlink(missing_ok=True)
