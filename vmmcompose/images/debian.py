@@ -1,8 +1,102 @@
-"""The file tree of the image `debian-12`."""
+"""The file tree of the image `debian-12`: systemd, an SSH server, and what a guest of vmm needs not masked."""
 
+import shutil
 from pathlib import Path
+
+from vmmcompose.errors import HostUnfit
+from vmmcompose.images import packages
 from vmmcompose.images.packages import Progress
+from vmmcompose.images.trees import install_data, put, put_links
+
+_SUITE = "bookworm"
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_PACKAGES = (
+    *("ca-certificates", "dbus", "init", "iproute2", "iputils-ping", "kmod", "less", "netbase"),
+    *("openssh-server", "procps", "systemd-sysv", "udev", "wget"),
+)
+_APT_OPTIONS = ('APT::Install-Recommends "false"', 'Acquire::Languages "none"')
+_DPKG_OPTIONS = (
+    "path-exclude=/usr/share/doc/*",
+    "path-include=/usr/share/doc/*/copyright",
+    "path-exclude=/usr/share/man/*",
+    "path-exclude=/usr/share/info/*",
+    "path-exclude=/usr/share/locale/*",
+    "path-exclude=/usr/share/lintian/*",
+)
+_MASKED = (
+    *(
+        "apt-daily.timer",
+        "apt-daily-upgrade.timer",
+        "dpkg-db-backup.timer",
+        "e2scrub_all.timer",
+        "fstrim.timer",
+    ),
+    *("systemd-tmpfiles-clean.timer", "e2scrub_reap.service", "getty@tty1.service", "getty-static.service"),
+    *("systemd-networkd.service", "systemd-networkd.socket", "systemd-networkd-wait-online.service"),
+    *("systemd-network-generator.service", "systemd-resolved.service", "systemd-timesyncd.service"),
+    *("systemd-binfmt.service", "systemd-pstore.service", "systemd-rfkill.service", "systemd-rfkill.socket"),
+    *("systemd-update-utmp.service", "systemd-update-utmp-runlevel.service", "systemd-random-seed.service"),
+    *("systemd-journal-flush.service", "modprobe@.service", "kmod-static-nodes.service"),
+    *(
+        "systemd-modules-load.service",
+        "dev-mqueue.mount",
+        "dev-hugepages.mount",
+        "sys-kernel-debug.mount",
+        "sys-kernel-tracing.mount",
+    ),
+)
+"""Units that cost a boot time and do nothing for a guest whose address, name servers and clock come from
+outside. An administrator in the guest can unmask each."""
+_NO_RENAME = ("etc/systemd/network/99-default.link", "/dev/null")
+"""Without it udev renames eth0 (systemd.link(5)), which is what `ip=` calls it."""
+_UP_TO_DATE = ("etc/.updated", "var/.updated")
+"""Newer than /usr, they tell systemd that nothing is to be generated at the first boot (systemd-update-done(8))."""
 
 
 def make_tree(tree: Path, work: Path, on_progress: Progress) -> dict[str, str]:
-    raise NotImplementedError
+    """Fills `tree` with mmdebstrap; gives package names with versions.
+
+    Raises:
+        HostUnfit: mmdebstrap or Debian's archive keys are not installed.
+        HostError: a package could not be fetched.
+    """
+    if not _KEYRING.exists():
+        raise HostUnfit(
+            "Debian's archive keys are not installed, so its packages cannot be checked",
+            hint="apt-get install debian-archive-keyring",
+        )
+    on_progress(f"fetching and unpacking Debian {_SUITE} with mmdebstrap; this takes a minute")
+    packages.run(_argv(tree), "build a Debian", cwd=str(work), timeout_s=1800)
+    customize(tree)
+    return installed(tree)
+
+
+def customize(tree: Path) -> None:
+    """Turns a fresh Debian tree into a guest of vmm.
+
+    Raises:
+        HostError: the system refused.
+    """
+    for key in tree.glob("etc/ssh/ssh_host_*"):
+        key.unlink()
+    shutil.rmtree(tree / "boot", ignore_errors=True)
+    (tree / "boot").mkdir()
+    install_data("debian", tree)
+    put_links(tree, ((f"etc/systemd/system/{unit}", "/dev/null") for unit in _MASKED))
+    put_links(tree, [_NO_RENAME])
+    for name in _UP_TO_DATE:
+        put(tree / name, b"", 0o644)
+
+
+def installed(tree: Path) -> dict[str, str]:
+    """Versions of the packages in a tree by name, from dpkg's own list."""
+    text = (tree / "var/lib/dpkg/status").read_text(encoding="utf-8")
+    entries = (packages.parse_fields(entry) for entry in text.split("\n\n") if entry.strip())
+    return {fields["Package"]: fields["Version"] for fields in entries if "Version" in fields}
+
+
+def _argv(tree: Path) -> list[str]:
+    options = ["--mode=root", "--variant=minbase", "--format=directory", "--quiet"]
+    options += [f"--aptopt={option}" for option in _APT_OPTIONS]
+    options += [f"--dpkgopt={option}" for option in _DPKG_OPTIONS]
+    return ["mmdebstrap", *options, f"--include={','.join(_PACKAGES)}", _SUITE, str(tree)]

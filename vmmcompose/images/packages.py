@@ -128,6 +128,11 @@ def unpack(files: Iterable[Path], folder: Path) -> None:
         run(("dpkg-deb", "-x", str(file), str(folder)), f"unpack {file.name}", timeout_s=300)
 
 
+def parse_fields(entry: str) -> dict[str, str]:
+    """The fields of one entry of a package list (deb-control(5)); of a long field the first line."""
+    return {match[1]: match[2] for match in _FIELD.finditer(entry)}
+
+
 def distribution() -> dict[str, str]:
     """The fields of /etc/os-release, os-release(5); empty where there is none."""
     try:
@@ -145,7 +150,7 @@ def _show(name: str) -> dict[str, str]:
         ).decode()
     except HostError:
         return {}
-    return {match[1]: match[2] for match in _FIELD.finditer(text.split("\n\n", 1)[0])}
+    return parse_fields(text.split("\n\n", 1)[0])
 
 
 def _failure(what: str, tool: str, stderr: str, code: int) -> HostError:

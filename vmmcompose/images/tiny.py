@@ -2,13 +2,13 @@
 
 import shutil
 from collections.abc import Iterator
-from importlib.resources import as_file, files
 from pathlib import Path
 
 from vmmcompose.errors import HostError
 from vmmcompose.images import elf, packages
 from vmmcompose.images.kernels import busybox_program
 from vmmcompose.images.packages import Progress
+from vmmcompose.images.trees import install_data, put_links
 
 _SSH = "dropbear-bin"
 _PROGRAMS = ("usr/sbin/dropbear", "usr/bin/dropbearconvert", "usr/bin/dropbearkey")
@@ -56,12 +56,11 @@ def make_tree(tree: Path, work: Path, on_progress: Progress) -> dict[str, str]:
     _make_skeleton(tree)
     _install(busybox, tree / "bin/busybox")
     applets = packages.run((str(busybox), "--list"), "list busybox's applets").decode().split()
-    for applet in {*applets} - {"busybox"}:
-        (tree / "bin" / applet).symlink_to("busybox")
+    put_links(tree, ((f"bin/{applet}", "busybox") for applet in {*applets} - {"busybox"}))
     for program in _PROGRAMS:
         _install(unpacked / program, tree / "bin" / Path(program).name)
     _install_libraries(unpacked, tree)
-    _install_data(tree)
+    install_data("tiny", tree)
     return {name: fields.get("Version", "") for name, fields in found.items()}
 
 
@@ -75,8 +74,7 @@ def _make_skeleton(tree: Path) -> None:
         folder = tree / name
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(mode)
-    for name, target in _LINKS:
-        (tree / name).symlink_to(target)
+    put_links(tree, _LINKS)
 
 
 def _install_libraries(unpacked: Path, tree: Path) -> None:
@@ -101,18 +99,6 @@ def _closure(programs: list[bytes], available: dict[str, Path]) -> Iterator[str]
             raise HostError(f"no package that {_SSH} depends on holds {name}")
         queue += elf.needed(available[name].read_bytes())
         yield name
-
-
-def _install_data(tree: Path) -> None:
-    """Our own files. A package loses the executable bit on its way, so a script is told by its first line."""
-    with as_file(files("vmmcompose.images").joinpath("data/tiny")) as data:
-        for source in sorted(path for path in data.rglob("*") if path.is_file()):
-            target = tree / source.relative_to(data)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.unlink(missing_ok=True)  # an applet's link, which would lead to busybox itself
-            content = source.read_bytes()
-            target.write_bytes(content)
-            target.chmod(0o755 if content.startswith(b"#!") else 0o644)
 
 
 def _install(source: Path, target: Path) -> None:
