@@ -44,14 +44,13 @@ def converge_shown(
         report = converge(
             invocation.settings(), desired, options, approve=approve, emit=sink.tell, on_wait=invocation.say
         )
-    if report.plan.changes:
-        invocation.say(done_line(report.plan, time.monotonic() - begin))
-    else:
-        invocation.say(idle_line(desired, options.only))
-    if forwards and invocation.log_format == "text":
+    seconds = time.monotonic() - begin
+    words = done_line(report.plan, seconds) if report.plan.changes else idle_line(desired, options.only)
+    sink.ended(report.plan, words, seconds)
+    if forwards:
         chosen = [vm for vm in desired.vms if not options.only or vm.name in options.only]
         for line in forward_lines((vm.name, vm.ports) for vm in chosen if vm.power == "running"):
-            invocation.say(line)
+            sink.note(line)
 
 
 def show_plan(invocation: Invocation, desired: Desired, options: Options, *, as_json: bool = False) -> bool:

@@ -95,6 +95,14 @@ class LiveSink:
         if done:
             self._finish(address, row)
 
+    def ended(self, plan: Plan, words: str, seconds: float) -> None:  # noqa: ARG002 - the words tell
+        """One line."""
+        self._print(Text(words), cut=False)
+
+    def note(self, line: str) -> None:
+        """One line."""
+        self._print(Text(line), cut=False)
+
     def _move(self, row: Row, event: Event) -> None:
         words = phase(event.step)
         if event.state == "started":

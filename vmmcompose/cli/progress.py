@@ -28,6 +28,12 @@ class Sink(Protocol):
     def tell(self, event: Event) -> None:
         """What happens."""
 
+    def ended(self, plan: Plan, words: str, seconds: float) -> None:
+        """What came of it, in `words`."""
+
+    def note(self, line: str) -> None:
+        """Something worth knowing afterwards."""
+
 
 def make_sink(invocation: Invocation) -> Sink:
     """The sink for this run: by --log-format, -q, and whether standard error is a terminal."""
@@ -64,6 +70,12 @@ class QuietSink:
         if event.state == "failed":
             click.echo(event_line(event), err=True)
 
+    def ended(self, plan: Plan, words: str, seconds: float) -> None:
+        """Says nothing."""
+
+    def note(self, line: str) -> None:
+        """Says nothing."""
+
 
 class PlainSink(QuietSink):
     """One line per event, for logs and pipes."""
@@ -79,6 +91,14 @@ class PlainSink(QuietSink):
         if line:
             click.echo(line, err=True)
 
+    def ended(self, plan: Plan, words: str, seconds: float) -> None:  # noqa: ARG002 - the words tell
+        """One line."""
+        click.echo(words, err=True)
+
+    def note(self, line: str) -> None:
+        """One line."""
+        click.echo(line, err=True)
+
 
 class JsonSink(QuietSink):
     """One JSON object per line."""
@@ -92,6 +112,12 @@ class JsonSink(QuietSink):
     def tell(self, event: Event) -> None:
         """Every event."""
         _echo_json(event_json(event))
+
+    def ended(self, plan: Plan, words: str, seconds: float) -> None:
+        """The summary, in one object."""
+        changes = [{"address": change.address, "kind": change.kind} for change in plan.changes]
+        value = {"level": "info", "event": "ended", "detail": words, "seconds": round(seconds, 3)}
+        _echo_json({**value, "changes": changes})
 
 
 def _echo_json(value: object) -> None:

@@ -1,7 +1,6 @@
 """`vmm ssh` and `vmm exec`: become the SSH client, so that its terminal and its exit code are the user's."""
 
 import os
-import shlex
 import sys
 
 import click
@@ -40,7 +39,9 @@ def ssh(invocation: Invocation, user: str, vm: str, command: tuple[str, ...]) ->
     """`vmm ssh`."""
     tty = sys.stdin.isatty() and sys.stdout.isatty()
     words = _without_dashes(command)
-    _become(invocation, vm, " ".join(words), user=user, tty=tty, batch=not tty)
+    # A line for the guest's shell, as ssh(1) does it: `vmm ssh web -- 'dmesg | tail'`.
+    line = ("sh", "-c", " ".join(words)) if words else ()
+    _become(invocation, vm, line, user=user, tty=tty, batch=not sys.stdin.isatty())
 
 
 @click.command(name="exec", help=_EXEC_HELP, context_settings=_ANY)
@@ -55,14 +56,16 @@ def exec_(invocation: Invocation, user: str, vm: str, command: tuple[str, ...]) 
         raise UsageError(
             "exec needs a command", hint=f"e.g. vmm exec {vm} -- uname -r; `vmm ssh {vm}` logs in"
         )
-    _become(invocation, vm, shlex.join(words), user=user, tty=False, batch=True)
+    _become(invocation, vm, words, user=user, tty=False, batch=True)
 
 
 def _without_dashes(command: tuple[str, ...]) -> tuple[str, ...]:
     return command[1:] if command[:1] == ("--",) else command
 
 
-def _become(invocation: Invocation, vm: str, command: str, *, user: str, tty: bool, batch: bool) -> None:
+def _become(
+    invocation: Invocation, vm: str, command: tuple[str, ...], *, user: str, tty: bool, batch: bool
+) -> None:
     record = find_record(invocation, vm)
     _require_running(record)
     paths = invocation.paths()

@@ -67,7 +67,7 @@ def event_line(event: Event) -> str:
         case "done":
             return f"{name}: {words.done} ({event.seconds:.1f}s)" if words.done else ""
         case "progress":
-            return f"{name}: {event.detail}"
+            return f"{name}: {event.detail}" if event.detail != words.doing else ""
         case "skipped":
             return f"{name}: {words.doing} skipped: {event.detail}"
         case "failed":
