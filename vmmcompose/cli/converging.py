@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import click
 
 from vmmcompose.cli.invocation import Invocation, color_on, print_json
-from vmmcompose.errors import Refused
+from vmmcompose.errors import ApplyFailed, Refused
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import Plan
+from vmmcompose.model.plan import Event, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def converge_shown(
     """
     from vmmcompose.cli.progress import make_sink
     from vmmcompose.reconcile import converge
-    from vmmcompose.render.events import done_line, forward_lines, idle_line
+    from vmmcompose.render.events import done_line, forward_lines, idle_line, name_of
 
     begin = time.monotonic()
     sink = make_sink(invocation)
@@ -40,10 +40,24 @@ def converge_shown(
         sink.planned(plan)
         return consent.allowed or _ask(plan)
 
-    with sink:
-        report = converge(
-            invocation.settings(), desired, options, approve=approve, emit=sink.tell, on_wait=invocation.say
-        )
+    failed: dict[str, None] = {}
+
+    def emit(event: Event) -> None:
+        if event.state == "failed":
+            failed[name_of(event.step.address)] = None
+        sink.tell(event)
+
+    try:
+        with sink:
+            report = converge(
+                invocation.settings(), desired, options, approve=approve, emit=emit, on_wait=invocation.say
+            )
+    except ApplyFailed as error:
+        if not failed:
+            raise
+        # What failed and why has been shown when it happened; this only closes.
+        what = f"{', '.join(failed)} failed, see above; what did not depend on it was done"
+        raise ApplyFailed(what, hint="`vmm up` goes on from here, `vmm plan` shows what is left") from error
     seconds = time.monotonic() - begin
     words = done_line(report.plan, seconds) if report.plan.changes else idle_line(desired, options.only)
     sink.ended(report.plan, words, seconds)

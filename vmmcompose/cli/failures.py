@@ -26,7 +26,7 @@ def guard(run: Callable[[], int], *, debug: Callable[[], bool], as_json: Callabl
         code = _show_usage(error)
     except (KeyboardInterrupt, click.exceptions.Abort):
         code = _told(Interrupted("interrupted"), debug=False, as_json=as_json())
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click itself turns a broken pipe into SystemExit(1)
         code = _quiet_pipe()
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
         code = _unexpected(error, debug=debug())

@@ -12,12 +12,14 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from vmmcompose.model.plan import Event, Plan, WriteRecord
+from vmmcompose.model.plan import DeleteVm, Event, Plan, SyncNetwork, WaitVm, WriteRecord
 from vmmcompose.render.events import change_line, failure_lines, name_of, phase
 
 SPARE_LINES = 3
 """Lines of the screen left free below the live part."""
 FRAMES_PER_SECOND = 10
+LAST_ACTIONS = (WaitVm, DeleteVm, SyncNetwork)
+"""Actions after which nothing more is expected of a VM, where the plan was not told."""
 
 
 @dataclass(slots=True)
@@ -25,6 +27,8 @@ class Row:
     """One VM (or the network) at work."""
 
     begin: float
+    end: float = 0.0
+    """When something last happened."""
     words: str = ""
     last: str = ""
     """What its last told phase came to: `ready`."""
@@ -81,7 +85,7 @@ class LiveSink:
             address = event.step.address
             row = self.rows.setdefault(address, Row(time.monotonic(), left=self.steps.get(address)))
             self._move(row, event)
-            done = row.left == 0 and not row.running
+            done = not row.running and (row.left == 0 or (row.left is None and _is_last(event)))
             if done:
                 del self.rows[address]
             begin, self.drawing = not self.drawing, True
@@ -105,6 +109,7 @@ class LiveSink:
 
     def _move(self, row: Row, event: Event) -> None:
         words = phase(event.step)
+        row.end = time.monotonic()
         if event.state == "started":
             row.running.add(event.step.id)
             row.words = words.doing
@@ -120,14 +125,10 @@ class LiveSink:
     def _finish(self, address: str, row: Row) -> None:
         if row.broken:
             return
-        seconds = time.monotonic() - row.begin
-        text = Text.assemble(
-            ("✓ ", "green"),
-            (name_of(address), "bold"),
-            f"  {row.last or 'done'}",
-            (f"  {seconds:.1f}s", "dim"),
+        words, seconds = row.last or "done", f"  {row.end - row.begin:.1f}s"
+        self._print(
+            Text.assemble(("✓ ", "green"), (name_of(address), "bold"), f"  {words}", (seconds, "dim"))
         )
-        self._print(text)
 
     def _print(self, text: Text, *, cut: bool = True) -> None:
         text.no_wrap = cut
@@ -148,6 +149,10 @@ class LiveSink:
             yield _row_text(mark if row.running else "·", name_of(address), wide, row, now)
         if len(rows) > room:
             yield Text(f"  … and {len(rows) - room} more", style="dim", no_wrap=True, overflow="ellipsis")
+
+
+def _is_last(event: Event) -> bool:
+    return event.state == "done" and isinstance(event.step.action, LAST_ACTIONS)
 
 
 def _row_text(mark: str, name: str, wide: int, row: Row, now: float) -> Text:

@@ -77,7 +77,8 @@ def event_line(event: Event) -> str:
 def failure_lines(event: Event) -> list[str]:
     """Which VM, in which phase, what, and the hint (the console's last lines) indented below."""
     name, words = name_of(event.step.address), phase(event.step)
-    lines = [f"{name}: failed while {words.doing} ({event.seconds:.1f}s): {event.detail}"]
+    detail = event.detail.removeprefix(f"VM {name}: ")
+    lines = [f"{name}: failed while {words.doing} ({event.seconds:.1f}s): {detail}"]
     return lines + [f"    {line}" for line in event.hint.splitlines()]
 
 

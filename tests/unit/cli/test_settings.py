@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from vmmcompose.errors import UsageError
 from vmmcompose.host.settings import config_path, load_settings
 from vmmcompose.model.settings import Settings
@@ -44,7 +45,13 @@ def test_gateway_defaults_to_the_first_address_of_the_subnet(tmp_path: Path) -> 
 def test_all_problems_at_once(tmp_path: Path) -> None:
     config = write(
         tmp_path,
-        {"data_dir": "vmm", "bridge_name": "a-bridge-with-16", "subnet": "10.0.0.1/8", "brige_name": "x", "gateway": 3},
+        {
+            "data_dir": "vmm",
+            "bridge_name": "a-bridge-with-16",
+            "subnet": "10.0.0.1/8",
+            "brige_name": "x",
+            "gateway": 3,
+        },
     )
     with pytest.raises(UsageError) as caught:
         load_settings(environ={"VMM_HYPERVISOR": "firecraker"}, config=config)
