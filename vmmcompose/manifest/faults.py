@@ -1,5 +1,6 @@
 """What the schema objects to, in words: made from each fault's parts, never from the library's message."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,8 @@ from vmmcompose.manifest.source import At
 from vmmcompose.manifest.suggest import Suggester
 
 _EXAMPLE = "for example `vms: {web: {image: debian-12}}`"
+_NUMBER_MEANS = {"duration": "{}s", "UID:GID": '"{0}:{0}"', "HOST:GUEST": '"{0}:{0}"'}
+"""What a plain number stands for, by a word in the title of what it should be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class SchemaCheck:
         elif fault.keyword == "additionalProperties":
             self._unknown_keys(fault)
         elif fault.keyword == "required":
-            self._missing(fault)
+            self._missing(fault, title)
         elif fault.keyword == "oneOf":
             self._one_of(fault, title)
         elif fault.keyword == "enum":
@@ -60,7 +63,12 @@ class SchemaCheck:
         elif fault.keyword == "minProperties":
             self._add("no-vms", at, "`vms` names no VM", _EXAMPLE)
         elif fault.keyword == "maxItems":
-            self._add("too-many", at, f"{subject(at)} takes {fault.argument} entries at most", "")
+            self._add(
+                "too-many",
+                at,
+                f"{subject(at)} takes {fault.argument} entries at most",
+                "a resolver asks no more",
+            )
         else:
             self._must_be(fault, title)
 
@@ -71,12 +79,21 @@ class SchemaCheck:
             self._doubts.append(_Doubt(at, f"{subject(at)} must be {title}, not {shown(value)}"))
         elif not at:
             self._add("wrong-type", at, f"the manifest must be a mapping, not {shown(value)}", _EXAMPLE)
+        elif value is None and at == ("vms",):
+            self._add("no-vms", at, "`vms` names no VM", _EXAMPLE)
         elif value is None:
-            self._add("wrong-type", at, f"{subject(at)} has no value", f"it must be {title}; or delete it")
+            hint = (
+                'write "" if it is to be empty'
+                if title == "a string"
+                else f"it must be {title}; or delete it"
+            )
+            self._add("wrong-type", at, f"{subject(at)} has no value", hint)
         else:
             code = "out-of-range" if bounded else "wrong-type"
-            hint = _quotes(value, wanted)
-            said = f"the string {quoted(value)}" if hint and isinstance(value, str) else shown(value)
+            hint = _form_hint(value, fault.schema, title)
+            numeral = isinstance(value, str) and wanted == "integer"
+            said = f"the string {quoted(value)}" if numeral and hint else shown(value)
+            said = quoted(str(value)) if bounded else said
             self._add(code, at, f"{subject(at)} must be {title}, not {said}", hint)
 
     def _one_of(self, fault: Fault, title: str) -> None:
@@ -96,15 +113,16 @@ class SchemaCheck:
         message = f"{subject(fault.at)} must be {listed(choices, 'or')}, not {shown(fault.value)}"
         self._add("invalid-choice", fault.at, message, f"did you mean `{near}`?" if near else "")
 
-    def _missing(self, fault: Fault) -> None:
+    def _missing(self, fault: Fault, title: str) -> None:
         at, schema = fault.at, fault.schema
         if at in self.bad:
             return  # the schema names each missing key on its own
         known = schema.get("properties") or keys_of("file")
         missing = [key for key in fault.argument if key not in fault.value]
-        meant = {self.suggester.key(word, known) for word in _extra_keys(fault.value, schema)}
+        extra = (word for word in fault.value if word not in known and not _is_extension(word, schema))
+        meant = {self.suggester.key(word, known) for word in extra}
         if meant.isdisjoint(missing):
-            hint = f"it must be {schema['title']}" if at and "title" in schema else ""
+            hint = f"it must be {title}" if title else ""
             message = f"{subject(at)} has no {listed(missing, 'and no')}"
             self._add("missing-key", at, message, hint if at else _EXAMPLE)
         self.bad.add(at)
@@ -116,6 +134,8 @@ class SchemaCheck:
             self.report.add("unknown-key", (*at, word), message, self._key_hint(at, word, known), on_key=True)
 
     def _key_hint(self, at: At, word: str, known: tuple[str, ...]) -> str:
+        if at == () and word == "version":
+            return "delete it: a manifest has no version"
         if at == () and word in keys_of("vm"):
             return f"`{word}` belongs to a VM, or under `defaults`"
         if at == ("defaults",) and word in keys_of("vm"):
@@ -159,9 +179,15 @@ def _is_other_type(fault: Fault) -> bool:
     return fault.keyword == "type" and fault.own
 
 
-def _quotes(value: object, wanted: object) -> str:
-    if isinstance(value, str) and wanted == "integer" and value.isascii() and value.isdigit():
-        return "take away the quotes"
-    if wanted == "string" and isinstance(value, bool | int | float):
-        return "put it in quotes"
-    return ""
+def _form_hint(value: object, schema: dict[str, Any], title: str) -> str:
+    """How to write a value of the wrong type, if what it holds would do."""
+    if isinstance(value, str):
+        numeral = schema.get("type") == "integer" and value.isascii() and value.isdigit()
+        return "take away the quotes" if numeral else ""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    for word, form in _NUMBER_MEANS.items():
+        if word in title:
+            return f"did you mean `{form.format(value)}`?"
+    fits = schema.get("type") == "string" and re.search(schema.get("pattern", ""), str(value))
+    return "put it in quotes" if fits else ""

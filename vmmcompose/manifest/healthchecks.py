@@ -53,6 +53,9 @@ def _has_bad(found: list[Any] | dict[str, Any]) -> bool:
 def _http(value: Any) -> str:  # noqa: ANN401 - all three forms
     if isinstance(value, int):
         return f"{value}/"
+    if isinstance(value, dict) and not value.get("path", "/").startswith("/"):
+        message = f"must have a path that begins with `/`, not {shown(value['path'])}"
+        raise BadValueError("http", message, f"did you mean `/{value['path']}`?", inside="path")
     text = f"{value['port']}{value.get('path', '/')}" if isinstance(value, dict) else value
     found = _PAGE.fullmatch(text)
     if not found:

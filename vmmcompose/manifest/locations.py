@@ -24,7 +24,7 @@ def host_path(text: str, base_dir: str) -> str:
         BadValueError: it is empty, needs a shell to read it, or holds control characters.
     """
     if not text.strip():
-        raise BadValueError("path", "is empty")
+        raise BadValueError("path", "has an empty path")
     if text.startswith("~"):
         raise BadValueError(
             "path", f"begins with `~`, which vmm does not expand: {quoted(text)}", "write the path out"

@@ -44,8 +44,8 @@ def fill_mapping(node: Node, entries: Iterable[tuple[Node, Node]], note: Note) -
 
 def _sources(value: Node, note: Note) -> list[Node]:
     wanted = list(value.children.values()) if value.kind == "list" else [value]
-    for source in wanted:
-        if source.kind != "map":
-            hint = "write `<<: *name`, where `&name` marks a mapping"
-            note("merge", "`<<` can only merge mappings", source.span, hint)
+    other = next((source for source in wanted if source.kind != "map"), None)
+    if other:
+        hint = "write `<<: *name`, where `&name` marks a mapping"
+        note("merge", "`<<` can only merge mappings", other.span, hint)
     return [source for source in wanted if source.kind == "map"]

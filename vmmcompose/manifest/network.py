@@ -21,7 +21,10 @@ def pinned_ip(text: str, settings: Settings) -> str:
     Raises:
         BadValueError: no IPv4 address, outside the subnet, or one that a VM cannot have.
     """
-    address = _ipv4(text)
+    try:
+        address = ipaddress.IPv4Address(text)
+    except ValueError:
+        raise BadValueError("ip", f"must be an IPv4 address, not {shown(text)}") from None
     subnet = ipaddress.IPv4Network(settings.subnet, strict=False)
     if address not in subnet:
         hint = f"choose one from {subnet[2]} to {subnet[-2]}" if subnet.num_addresses > 4 else ""
@@ -107,18 +110,12 @@ def _port(text: str) -> int:
 
 
 def _bind(text: str) -> str:
-    if text == "localhost":
-        raise BadValueError(
-            "ip", "must bind to an IPv4 address, not `localhost`", "did you mean `127.0.0.1`?"
-        )
-    address = _ipv4(text)
-    if address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
-        raise BadValueError("ip", f"must bind to an address of the host, not {quoted(text)}")
-    return "" if address.is_unspecified else str(address)
-
-
-def _ipv4(text: str) -> ipaddress.IPv4Address:
+    hint = "did you mean `127.0.0.1`?" if text == "localhost" else ""
     try:
-        return ipaddress.IPv4Address(text)
+        address = ipaddress.IPv4Address(text)
     except ValueError:
-        raise BadValueError("ip", f"must be an IPv4 address, not {shown(text)}") from None
+        message = f"must bind to an IPv4 address, not {shown(text)}"
+        raise BadValueError("ip", message, hint, inside="bind") from None
+    if address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
+        raise BadValueError("ip", f"must bind to an address of the host, not {quoted(text)}", inside="bind")
+    return "" if address.is_unspecified else str(address)

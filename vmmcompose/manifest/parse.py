@@ -82,8 +82,11 @@ def _desired(
 
 
 def _invalid(filename: str, problems: list[Problem]) -> ManifestInvalid:
+    tagged = {problem.at for problem in problems if problem.code == "tag"}
     unique: dict[tuple[object, ...], Problem] = {}
     for problem in problems:
+        if problem.at in tagged and problem.code != "tag":
+            continue  # what is said about the tag says it all
         placed = problem if problem.place else replace(problem, place=Place(filename, 1, 1, 1))
         # What two VMs share through an anchor is one mistake.
         unique.setdefault(

@@ -11,6 +11,7 @@ T = TypeVar("T")
 BAD: Final = object()
 """Stands in the data where the schema has found a fault already: passed over, never reported again."""
 _LONGEST = 60
+_PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class BadValueError(ValueError):
@@ -60,11 +61,15 @@ def subject(at: At) -> str:
 
 
 def _path(at: At) -> str:
-    entry = next((index for index, part in enumerate(at) if isinstance(part, int)), None)
+    entry = next(
+        (i for i, part in enumerate(at) if isinstance(part, int) or not _PLAIN.fullmatch(part)), None
+    )
     if entry is None:
         return quoted(".".join(map(str, at)))
     outer, inner = ".".join(map(str, at[:entry])), ".".join(str(part) for part in at[entry + 1 :])
-    return (f"{quoted(inner)} of a " if inner else "") + f"{quoted(outer)} entry"
+    name = at[entry]
+    which = f" {quoted(name)}" if isinstance(name, str) else ""
+    return (f"{quoted(inner)} of a " if inner else "") + f"{quoted(outer)} entry{which}"
 
 
 def quoted(text: str) -> str:

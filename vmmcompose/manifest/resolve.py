@@ -13,6 +13,7 @@ from vmmcompose.manifest.source import At
 from vmmcompose.model.desired import Dependency, Desired, DesiredVm, Forward, GuestFile
 from vmmcompose.model.settings import Settings
 
+_PROJECT_LENGTH = values.HOST_NAME_LENGTH - 2
 _MEMORY = (32, 4 << 20)
 _DISK = (1, 16 << 20)
 """Least and most, in MiB; 16 TiB is where ext4 with its usual blocks ends."""
@@ -62,18 +63,28 @@ class Resolver:
     def project(self, data: Mapping[str, Any], project: str) -> str:
         """The project's name: given, from the manifest, or from the directory."""
         report = self._report
-        if project:
-            return report.attempt((), values.vm_name, project) or ""
-        name = data.get("name")
+        name = project or data.get("name")
         if name is BAD:
             return ""
-        if name is not None:
-            return report.attempt(("name",), values.vm_name, name) or ""
+        if name is None:
+            return self._directory_name()
+        at: At = () if project else ("name",)
+        hint = values.name_fault(name)
+        if hint:
+            report.add("name", at, f"the project name {quoted(name)} is not valid", hint)
+        elif len(name) > _PROJECT_LENGTH:
+            message = f"the project name {quoted(name)} has more than {_PROJECT_LENGTH} characters"
+            report.add("name", at, message, "shorten it")
+            return ""
+        return "" if hint else name
+
+    def _directory_name(self) -> str:
         directory = self._base_dir.rstrip("/").rpartition("/")[2]
         near = values.normalised_name(directory)
-        if not near:
+        if not near or len(near) > _PROJECT_LENGTH:
             message = f"the directory's name {quoted(directory or '/')} gives no project name"
-            report.add("name", (), message, "add `name:` at the top")
+            self._report.add("name", (), message, "add `name:` at the top")
+            return ""
         return near
 
     def desired(self, data: Mapping[str, Any], project: str) -> Desired:
@@ -122,15 +133,15 @@ class Resolver:
 
     def _check_name(self, name: str, project: str) -> None:
         at, report = ("vms", name), self._report
-        if report.attempt(at, values.vm_name, name, on_key=True) is None:
-            return
-        whole = f"{project}-{name}"
-        if len(name) > values.NAME_LENGTH:
+        hint, whole = values.name_fault(name), f"{project}-{name}"
+        if hint:
+            report.add("name", at, f"VM {quoted(name)} has no valid name", hint, on_key=True)
+        elif len(name) > values.NAME_LENGTH:
             message = (
                 f"VM {quoted(name)} has a name of {len(name)} characters, more than {values.NAME_LENGTH}"
             )
             report.add("name", at, message, "shorten it", on_key=True)
-        elif len(whole) > values.HOST_NAME_LENGTH:
+        elif project and len(whole) > values.HOST_NAME_LENGTH:
             most = values.HOST_NAME_LENGTH
             message = f"VM {quoted(name)} would be called {quoted(whole)}, more than {most} characters"
             report.add(

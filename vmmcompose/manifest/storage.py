@@ -79,7 +79,9 @@ def check_files(
     kept: dict[str, GuestFile] = {}
     for one, at in found:
         is_key = isinstance(at[-1], str)
-        if report.attempt(at, guest_path, one.path, tags, on_key=is_key) is None:
+        inner = (*at, "path")
+        here = inner if inner in report.sources else at
+        if report.attempt(here, guest_path, one.path, tags, on_key=is_key) is None:
             continue
         if one.path in kept:
             report.add(

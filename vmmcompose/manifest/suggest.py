@@ -63,13 +63,13 @@ class Suggester:
 
         lower = word.lower()
         near = [name for name in known if abs(len(name) - len(word)) <= 3]
-        found = difflib.get_close_matches(lower, near, n=1, cutoff=0.7)
+        found = difflib.get_close_matches(lower, near, n=1, cutoff=0.6)
         return found[0] if found else ""
 
     def key(self, word: str, known: Collection[str]) -> str:
         """The known key that somebody who writes `word` wants, or an empty string."""
         plain = word.lower().replace("-", "_")
-        if plain in known:
-            return plain
-        meant = next((key for key in _MEANS.get(plain, ()) if key in known), "")
-        return meant or self.nearest(plain, known)
+        words = {word: key for word, keys in _MEANS.items() for key in keys if key in known}
+        words.update({key: key for key in known})
+        meant = words.get(plain) or words.get(self.nearest(plain, words))
+        return meant or ""

@@ -63,6 +63,7 @@ _ADVICE = (
         r"write `\\` for a backslash, or use single quotes",
     ),
     _Advice("tag handle", "the manifest uses a tag that it does not define", "a manifest needs no tags"),
+    _Advice("incompatible YAML", "this version of YAML is not known", "leave the `%YAML` line out"),
     _Advice("found a tab character", "a tab cannot indent YAML", "indent with spaces"),
 )
 _TAB = ("a tab cannot indent YAML", "indent with spaces")
@@ -84,7 +85,7 @@ def syntax_problem(error: MarkedYAMLError, text: str, places: SourceMap) -> Prob
     if "cannot start any token" in said:
         message, hint = _stray(lines[line][column : column + 1])
     elif "mapping values are" in said and ":" not in lines[line][:column]:
-        hint = "check this line's indentation and how the line above it ends"
+        hint = "check the indentation, and that the line above has a space behind its `:`"
     elif (
         advice
         and advice.message == _INDENT

@@ -28,6 +28,9 @@ def read_text(data: bytes, filename: str) -> str | Problem:
     except UnicodeDecodeError as error:
         return _not_utf8(data, error.start, filename)
     text = text.removeprefix("\ufeff")
+    if "\0" in text:
+        hint = "did another file get the manifest's name?"
+        return Problem("binary", "the manifest is not a text file", hint=hint, place=Place(filename, 1, 1, 1))
     found = _FORBIDDEN.search(text)
     return _unprintable(text, found.start(), filename) if found else text
 
@@ -50,7 +53,7 @@ def _unprintable(text: str, start: int, filename: str) -> Problem:
     before = LINE_BREAK.split(text[:start])
     column = len(before[-1]) + 1
     escape = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-    hint = f'write it as "{escape}", in double quotes' if code else "a manifest is a text file"
+    hint = f'delete it, or write it as "{escape}" in double quotes'
     line = before[-1] + LINE_BREAK.split(text[start:], maxsplit=1)[0]
     return Problem(
         "control-character",

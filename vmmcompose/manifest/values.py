@@ -78,18 +78,13 @@ def seconds(text: str) -> float:
     return total
 
 
-def vm_name(text: str) -> str:
-    """A VM's or a project's name.
-
-    Raises:
-        BadValueError: it could not be part of a host name.
-    """
-    if not NAME.fullmatch(text):
-        near = normalised_name(text)
-        hint = f"did you mean `{near}`?" if near and len(near) <= NAME_LENGTH else ""
-        said = "is no valid name" if text else "has no name"
-        raise BadValueError("name", f"{said}: only lower case letters, digits and `-` inside", hint)
-    return text
+def name_fault(text: str) -> str:
+    """What to do about a VM's or a project's name that could not be part of a host name; empty if it could."""
+    if NAME.fullmatch(text):
+        return ""
+    near = normalised_name(text)
+    example = f", for example `{near}`" if near and len(near) <= NAME_LENGTH else ""
+    return f"use lower case letters and digits, with `-` inside{example}"
 
 
 def normalised_name(text: str) -> str:
@@ -157,7 +152,8 @@ def env_key(text: str) -> str:
     """
     if not _ENV_KEY.fullmatch(text):
         hint = "letters, digits and `_`, not beginning with a digit"
-        raise BadValueError("env-name", f"has the key {shown(text)}, which is no variable's name", hint)
+        said = f"has the key {quoted(text)}, which is no variable's name" if text else "has an empty key"
+        raise BadValueError("env-name", said, hint)
     return text
 
 
@@ -169,7 +165,8 @@ def label_key(text: str) -> str:
     """
     if not _LABEL_KEY.fullmatch(text):
         hint = "letters and digits, with `.`, `_`, `/` and `-` inside"
-        raise BadValueError("label-name", f"has the key {shown(text)}, which is no label's name", hint)
+        said = f"has the key {quoted(text)}, which is no label's name" if text else "has an empty key"
+        raise BadValueError("label-name", said, hint)
     return text
 
 
@@ -180,6 +177,5 @@ def one_line(text: str) -> str:
         BadValueError: it holds one.
     """
     if has_control(text):
-        hint = "put longer texts into a file with `files:`"
-        raise BadValueError("control-character", "holds a line break or another control character", hint)
+        raise BadValueError("control-character", "holds a line break or another control character")
     return text
