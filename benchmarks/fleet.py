@@ -13,8 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from lab import Lab
-from scene import VMS, fleet, report
+from scene import VMS, Lab, fleet, report
 
 
 def main() -> None:

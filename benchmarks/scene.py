@@ -15,8 +15,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "tests" / "fakes"))
 
-from halting_kernel import write_kernel_store  # noqa: E402 - found through the line above
-from lab import Lab  # noqa: E402
+from lab import Lab  # noqa: E402 - found through the line above
+from tiny_kernel import write_tiny_kernel  # noqa: E402
 
 VMS = 50
 IMAGE_MIB = 16
@@ -28,9 +28,12 @@ def fleet(count: int = VMS) -> Lab:
     images = lab.data / "images"
     if images.is_symlink():
         images.unlink()
-    write_kernel_store(images)
+    kernel = images / "kernels" / "default"
+    kernel.mkdir(parents=True)
+    write_tiny_kernel(kernel / "vmlinux")
+    (kernel / "kernel.json").write_text('{"source": "tests/fakes", "version": "0", "created": "2026-01-01T00:00:00Z"}')
     rootfs = images / "rootfs"
-    rootfs.mkdir(parents=True)
+    rootfs.mkdir()
     image = rootfs / "small.ext4"
     subprocess.run(["mke2fs", "-q", "-t", "ext4", str(image), f"{IMAGE_MIB}M"], check=True)
     (rootfs / "small.json").write_text(

@@ -1,7 +1,7 @@
 """The spine on one screen: parse, observe, plan, approve, apply, verify.
 
 `up`, `down`, `start`, `stop`, `restart` are this with another `Desired` or other `Options`; there is one way
-to start a VM.
+to start a VM. `apply` is imported where it is used: `vmm plan` and `vmm ps` do without it.
 """
 
 import os
@@ -9,8 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from vmmcompose.apply.context import Context
-from vmmcompose.apply.executor import execute, write_intents
 from vmmcompose.drivers import CAPABILITIES, driver
 from vmmcompose.errors import ApplyFailed, NotConverged, Refused
 from vmmcompose.host import manifests
@@ -96,6 +94,8 @@ def converge(
         HostUnfit: not root, or a tool is missing.
         Locked: another vmm works on this project.
     """
+    from vmmcompose.apply import Context, execute
+
     require_root("changing VMs")
     paths = paths_of(settings)
     with hold(paths.lock(f"project-{desired.project}"), f"project {desired.project}", on_wait=on_wait):
@@ -134,6 +134,8 @@ def _plan(settings: Settings, desired: Desired, observed: Observed, options: Opt
 
 def _commit(settings: Settings, desired: Desired, options: Options, observed: Observed, shown: Plan) -> Plan:
     """Writes the intents under the host lock, on a plan that knows every address leased until now."""
+    from vmmcompose.apply import Context, write_intents
+
     paths = paths_of(settings)
     with hold(paths.lock("host"), "the host's addresses"):
         records, unreadable = read_records(paths)

@@ -2,3 +2,8 @@
 
 Nothing here decides; a step that fails skips its dependants and lets the rest finish.
 """
+
+from vmmcompose.apply.context import Context
+from vmmcompose.apply.executor import execute, write_intents
+
+__all__ = ["Context", "execute", "write_intents"]
