@@ -210,13 +210,16 @@ def test_the_stand_in_takes_what_the_description_allows(api: dict[str, Any]) -> 
             assert checked(method, resource, value) == value, f"{method} {resource}"
 
 
+OTHERS: tuple[Any, ...] = ("nonsense", -1, 1.5, True, [], {}, 2**64)
+
+
 def _spoilt(value: Any) -> Iterator[Any]:
     """Copies of an object with one thing wrong that may be wrong."""
     for name in list(value):
         less = copy.deepcopy(value)
         del less[name]
         yield less
-        for other in ("nonsense", -1, 1.5, True, [], {}, 2**64):
+        for other in OTHERS:
             yield copy.deepcopy(value) | {name: other}
         if isinstance(value[name], dict):
             yield from (value | {name: inner} for inner in _spoilt(value[name]))

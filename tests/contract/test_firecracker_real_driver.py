@@ -1,15 +1,19 @@
 """The drivers' contract once more, with a real firecracker: every test of test_driver_contract.py."""
 
+import importlib
 from collections.abc import Iterator
 
 import pytest
 from case_firecracker import REAL
 from driver_case import Bench, bench
 from namespaces import Namespace
-from test_driver_contract import *  # noqa: F403 - its tests are collected here a second time
-from test_driver_contract import pytestmark  # noqa: F401 - and they need root here too
 
 from vmmcompose.drivers.firecracker.driver import FirecrackerDriver
+
+pytestmark = pytest.mark.root
+
+_suite = vars(importlib.import_module("test_driver_contract"))
+globals().update({name: test for name, test in _suite.items() if name.startswith("test_")})
 
 
 @pytest.fixture

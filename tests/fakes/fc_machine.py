@@ -11,7 +11,6 @@ from fc_devices import Devices, Refused, open_like_a_log, read_kernel
 from fc_rules import Wrong, checked
 from tiny_kernel import play
 
-BEFORE, AFTER = "before starting the microVM", "after starting the microVM"
 _CONSOLE = "[    0.000000] Linux version 6.1.0-fake (stand-in)\n[    0.100000] the guest is up\n"
 _WITH_ID = {"drives": "drive_id", "network-interfaces": "iface_id"}
 _NEWER = {"serial": (1, 14)}
@@ -60,6 +59,7 @@ class Machine:
         self._metrics = -1
         self._ends_at: float | None = None
         self._key_waits = self._deaf = False
+        self._missed = int(os.environ.get("FAKE_FC_MISSED_KEYS", "0"))
         self._mmds: object = None
 
     def handle(self, method: str, path: str, body: bytes) -> Answer:
@@ -123,8 +123,8 @@ class Machine:
         return found(answers[key]())
 
     def _info(self) -> object:
-        info = {"id": self.name, "state": self.state, "vmm_version": self.version}
-        return info | {"app_name": "Firecracker"}
+        info = {"id": self.name, "state": self.state}
+        return info | {"vmm_version": self.version, "app_name": "Firecracker"}
 
     def _delete(self, first: str, second: str, body: bytes, unknown: Refused) -> Answer:
         if first not in _WITH_ID or self.number < (1, 16) or body:
@@ -135,11 +135,11 @@ class Machine:
 
     def _must_not_run(self) -> None:
         if self.state != "Not started":
-            raise Refused(f"The requested operation is not supported {AFTER}.")
+            raise Refused("The requested operation is not supported after starting the microVM.")
 
     def _must_run(self) -> None:
         if self.state == "Not started":
-            raise Refused(f"The requested operation is not supported {BEFORE}.")
+            raise Refused("The requested operation is not supported before starting the microVM.")
 
     def put_logger(self, value: dict[str, Any]) -> Answer:
         self._must_not_run()
@@ -253,7 +253,8 @@ class Machine:
 
     def _press(self) -> Answer:
         self._must_run()
-        self._key_waits = not self._deaf
+        self._missed -= 1
+        self._key_waits = not self._deaf and self._missed < 0
         self._hear()
         return DONE
 

@@ -8,6 +8,7 @@ Environment:
     FAKE_FC_VERSION       the version it claims (1.16.1); older ones lack what they lacked
     FAKE_FC_START_S       seconds before its socket is there (0)
     FAKE_FC_GRACE_S       seconds from Ctrl+Alt+Del to the guest's end (0.05)
+    FAKE_FC_MISSED_KEYS   how many Ctrl+Alt+Del it does not hear, as it is still booting (0)
     FAKE_FC_IGNORE_CAD    1: the guest never reacts to Ctrl+Alt+Del
     FAKE_FC_CONSOLE       what the guest prints when it starts
 """

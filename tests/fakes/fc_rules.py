@@ -46,9 +46,12 @@ def mac(value: object) -> str:
 
 
 def link_local(value: object) -> str:
-    ok = isinstance(value, str) and re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}", value)
-    ok = ok and all(int(part) < 256 for part in str(value).split("."))
-    return "" if ok else "expected an IPv4 address"
+    shaped = isinstance(value, str) and re.fullmatch(r"\d{1,3}(\.\d{1,3}){3}", value)
+    return (
+        ""
+        if shaped and all(int(part) < 256 for part in str(value).split("."))
+        else "expected an IPv4 address"
+    )
 
 
 def listed(item: Check) -> Check:

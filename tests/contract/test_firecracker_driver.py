@@ -1,0 +1,312 @@
+"""What the firecracker driver does beyond the drivers' contract, with the stand-in and with a real binary."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from case_firecracker import CASE, FAKE, REAL
+from driver_case import VM_ID, Bench, bench
+from namespaces import Namespace
+
+from vmmcompose.drivers.base import Launch
+from vmmcompose.drivers.firecracker.api import FirecrackerApi
+from vmmcompose.drivers.firecracker.driver import FirecrackerDriver
+from vmmcompose.errors import DriverError
+from vmmcompose.host.process import alive, scan, signal_process
+from vmmcompose.model.record import Process
+
+pytestmark = pytest.mark.root
+
+DRIVER = FirecrackerDriver()
+MANY = 50
+
+
+@pytest.fixture
+def fake(netns: Namespace) -> Iterator[Bench]:
+    with bench(CASE, DRIVER) as made:
+        yield made
+
+
+@pytest.fixture(params=[CASE, REAL], ids=["stand-in", "real"])
+def vmm(request: pytest.FixtureRequest, netns: Namespace) -> Iterator[Bench]:
+    if request.param.missing():
+        pytest.skip(request.param.missing())
+    with bench(request.param, DRIVER) as made:
+        yield made
+
+
+def status(vmm: Bench, process: Process) -> str:
+    return DRIVER.probe(vmm.paths, VM_ID, process)
+
+
+def failure(launch: Launch) -> DriverError:
+    with pytest.raises(DriverError) as caught:
+        DRIVER.start(launch)
+    assert scan(str(launch.paths.sockets())) == []
+    assert not Path(launch.paths.socket(launch.spec.id)).exists()
+    assert launch.spec.vm in caught.value.message
+    return caught.value
+
+
+def test_pause_and_resume(vmm: Bench) -> None:
+    process = DRIVER.start(vmm.launch())
+    for _ in range(2):
+        DRIVER.pause(vmm.paths, VM_ID)
+        assert status(vmm, process) == "paused"
+    for _ in range(2):
+        DRIVER.resume(vmm.paths, VM_ID)
+        assert status(vmm, process) == "running"
+    vmm.stop(process)
+
+
+def test_a_paused_guest_is_asked_too(vmm: Bench) -> None:
+    process = DRIVER.start(vmm.launch())
+    DRIVER.pause(vmm.paths, VM_ID)
+    begin = time.monotonic()
+    vmm.stop(process, grace_s=60)
+    assert time.monotonic() - begin < 50, "the guest was not let run"
+    assert not alive(process)
+
+
+def test_pausing_what_does_not_run_is_an_error(vmm: Bench) -> None:
+    with pytest.raises(DriverError, match="does not answer"):
+        DRIVER.pause(vmm.paths, VM_ID)
+
+
+def test_a_guest_that_hears_late_is_asked_again(fake: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A guest that is still booting takes no key: this one misses the first Ctrl+Alt+Del."""
+    monkeypatch.setenv("FAKE_FC_MISSED_KEYS", "1")
+    process = DRIVER.start(fake.launch())
+    begin = time.monotonic()
+    fake.stop(process, grace_s=60)
+    assert time.monotonic() - begin < 50, "it was asked only once"
+    assert not alive(process)
+
+
+def test_each_vm_has_its_own_files_for_its_owner_only(vmm: Bench) -> None:
+    launch = vmm.launch()
+    process = DRIVER.start(launch)
+    folder = Path(vmm.paths.logs(launch.spec.name))
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "console.log",
+        "driver.log",
+        "firecracker.log",
+        "metrics.json",
+    ]
+    for file in (*folder.iterdir(), vmm.socket()):
+        assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, file
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    vmm.stop(process, grace_s=0)
+
+
+def test_the_console_holds_the_guests_words_alone(vmm: Bench) -> None:
+    launch = vmm.launch()
+    process = DRIVER.start(launch)
+    console = Path(vmm.paths.console(launch.spec.name))
+    for _ in range(500):
+        if console.read_text():
+            break
+        time.sleep(0.02)
+    vmm.stop(process)
+    assert console.read_text() == "tiny kernel: up\n"
+
+
+def test_probing_writes_no_log(vmm: Bench) -> None:
+    launch = vmm.launch()
+    process = DRIVER.start(launch)
+    log = Path(vmm.paths.vmm_log(launch.spec.name))
+    before = log.stat().st_size
+    for _ in range(5):
+        assert status(vmm, process) == "running"
+    assert log.stat().st_size == before
+    vmm.stop(process)
+
+
+def test_a_refused_request_says_which_and_why(vmm: Bench) -> None:
+    launch = vmm.launch()
+    Path(vmm.paths.disk(launch.spec.name)).unlink()
+    error = failure(launch)
+    assert "firecracker refused PUT /drives/rootfs" in error.message
+    assert "No such file or directory" in error.message
+    assert "disk image" in error.hint
+
+
+def test_a_kernel_that_is_none_says_so(vmm: Bench) -> None:
+    launch = vmm.launch()
+    Path(launch.kernel.vmlinux).write_text("no kernel")
+    assert "refused PUT /actions" in failure(launch).message
+
+
+def test_a_program_that_is_too_old_is_refused(fake: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_FC_VERSION", "1.6.3")
+    error = failure(fake.launch())
+    assert "older than Firecracker 1.7" in error.message
+    assert "VMM_FIRECRACKER" in error.hint
+
+
+@pytest.mark.parametrize("version", ["1.7.0", "1.13.1", "1.14.0", "1.15.1", "1.16.0"])
+def test_older_programs_are_not_asked_what_they_lack(
+    fake: Bench, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    monkeypatch.setenv("FAKE_FC_VERSION", version)
+    process = DRIVER.start(fake.launch())
+    assert status(fake, process) == "running"
+    fake.stop(process)
+
+
+def script(folder: Path, text: str) -> str:
+    path = folder / "program"
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("echo 'seccomp went wrong' >&2; exit 148", ["exit code 148: a system call", "seccomp went wrong"]),
+        ("kill -9 $$", ["killed by signal 9"]),
+        ("exit 153", ["exit code 153: an argument it does not know"]),
+        ("exit 0", ["exit code 0"]),
+    ],
+)
+def test_an_early_death_is_explained(fake: Bench, text: str, said: list[str]) -> None:
+    launch = fake.launch()
+    error = failure(replace(launch, binary=script(fake.root, text)))
+    for part in said:
+        assert part in error.message
+    assert str(fake.paths.logs(launch.spec.name)) in error.hint
+
+
+def test_a_death_while_it_is_configured_is_explained(fake: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API is there and then the process dies: the first lost request tells."""
+    dying = f'{FAKE} "$@" & child=$!; sleep 0.6; kill -9 $child; exit 149'
+    monkeypatch.setenv("FAKE_FC_START_S", "0.2")
+    launch = replace(fake.launch(), binary=script(fake.root, dying))
+    real_call = FirecrackerApi.call
+
+    def slow(api: FirecrackerApi, *args: object, **kwargs: object) -> None:
+        time.sleep(0.3)
+        real_call(api, *args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FirecrackerApi, "call", slow)
+    error = failure(launch)
+    assert "does not answer" in error.message
+
+
+def test_another_server_on_the_socket_is_not_taken_for_the_vm(fake: Bench) -> None:
+    """Somebody else's server in the place of ours: refused at the start, unresponsive when probed."""
+    launch = fake.launch()
+    fake.socket().parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(fake.socket()))
+        server.listen(8)
+        with pytest.raises(DriverError, match="listens on"):
+            DRIVER.start(launch)
+        assert fake.socket().exists()
+        me = Process(os.getpid(), 0, "")
+        assert DRIVER.probe(fake.paths, VM_ID, me) == "gone"
+
+
+def test_a_file_that_is_no_socket_is_not_deleted(fake: Bench) -> None:
+    launch = fake.launch()
+    fake.socket().parent.mkdir(parents=True)
+    fake.socket().write_text("precious")
+    with pytest.raises(Exception, match="is no socket"):
+        DRIVER.start(launch)
+    assert fake.socket().read_text() == "precious"
+
+
+def test_a_vm_whose_socket_file_is_gone_is_still_not_started_twice(vmm: Bench) -> None:
+    launch = vmm.launch()
+    process = DRIVER.start(launch)
+    vmm.socket().unlink()
+    assert status(vmm, process) == "unresponsive"
+    with pytest.raises(DriverError, match="runs already"):
+        DRIVER.start(launch)
+    vmm.stop(process, grace_s=5)
+    assert not alive(process)
+
+
+AS_NOBODY = """
+import pickle, sys, os
+paths, process = pickle.load(sys.stdin.buffer)
+from vmmcompose.drivers.firecracker.driver import FirecrackerDriver
+import requests, requests.adapters, urllib3.connection
+os.setgid(65534); os.setuid(65534)
+print(FirecrackerDriver().probe(paths, "0123456789ab", process))
+"""
+
+
+def test_another_user_sees_it_run(vmm: Bench) -> None:
+    import pickle
+
+    process = DRIVER.start(vmm.launch())
+    vmm.root.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY],
+        input=pickle.dumps((vmm.paths, process)),
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode().strip() == "running"
+    vmm.stop(process)
+
+
+def test_an_interrupt_while_starting_leaves_nothing(fake: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_FC_START_S", "5")
+    launch = fake.launch()
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        DRIVER.start(launch)
+    assert fake.running() == []
+    assert not fake.socket().exists()
+
+
+def test_a_slow_program_is_waited_for(fake: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_FC_START_S", "1.5")
+    process = DRIVER.start(fake.launch())
+    assert status(fake, process) == "running"
+    fake.stop(process)
+
+
+def test_the_stopped_process_does_not_hold_up_the_stop_for_long(vmm: Bench) -> None:
+    """A hanging API is given a second, and no grace: who did not hear need not be waited for."""
+    process = DRIVER.start(vmm.launch())
+    signal_process(process, signal.SIGSTOP)
+    begin = time.monotonic()
+    vmm.stop(process, grace_s=300)
+    assert time.monotonic() - begin < 60
+    assert vmm.running() == []
+
+
+def test_fifty_at_once(vmm: Bench) -> None:
+    launches = [vmm.launch(vm_id=f"{index:02x}0000000000", reacts=False) for index in range(MANY)]
+    with ThreadPoolExecutor(16) as pool:
+        started = list(pool.map(DRIVER.start, launches))
+        assert len({process.pid for process in started}) == MANY
+        assert len(vmm.running()) == MANY
+        ids = [launch.spec.id for launch in launches]
+        found = list(pool.map(DRIVER.probe, [vmm.paths] * MANY, ids, started))
+        assert found == ["running"] * MANY
+        list(pool.map(lambda pair: vmm.stop(pair[1], 0.2, pair[0]), zip(ids, started, strict=True)))
+    assert vmm.running() == []
+    assert list(Path(vmm.paths.sockets()).iterdir()) == []
+
+
+def test_the_driver_is_imported_without_its_libraries() -> None:
+    code = (
+        "import sys, vmmcompose.drivers; vmmcompose.drivers.CAPABILITIES['firecracker'];"
+        "sys.exit(bool({'requests', 'urllib3', 'pyroute2', 'jsonschema'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
