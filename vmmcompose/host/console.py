@@ -5,7 +5,7 @@ import re
 from pathlib import Path, PurePath
 
 _TAIL_BYTES = 16384
-_LINE_LIMIT = 200
+LINE_WIDTH = 200
 _ESCAPES = re.compile(
     r"\x1b\[[0-9;?<=>]*[ -/]*[@-~]"  # CSI: colours, cursor, clearing
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC, DCS and the like: titles, links
@@ -22,7 +22,7 @@ def rotate(path: PurePath) -> None:
         return
 
 
-def tail(path: PurePath, lines: int) -> list[str]:
+def tail(path: PurePath, lines: int, *, width: int = LINE_WIDTH) -> list[str]:
     """The last lines of a log that are not blank, clean; empty when there is no log or it may not be read."""
     try:
         with Path(path).open("rb") as file:
@@ -31,16 +31,16 @@ def tail(path: PurePath, lines: int) -> list[str]:
             data = file.read()
     except OSError:
         return []
-    return clean(data.decode(errors="replace"))[-lines:]
+    return clean(data.decode(errors="replace"), width)[-lines:]
 
 
-def clean(text: str) -> list[str]:
+def clean(text: str, width: int = LINE_WIDTH) -> list[str]:
     """Lines without escape sequences and control characters, blank ones left out, long ones cut.
 
     What a guest prints must not be able to move the cursor or set the title of the user's terminal.
     """
     plain = (_CONTROLS.sub("", _ESCAPES.sub("", line)).rstrip() for line in re.split(r"[\r\n]+", text))
-    return [line if len(line) <= _LINE_LIMIT else line[: _LINE_LIMIT - 1] + "…" for line in plain if line]
+    return [line if len(line) <= width else line[: width - 1] + "…" for line in plain if line]
 
 
 def size(path: PurePath) -> int:

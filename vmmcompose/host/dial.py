@@ -17,6 +17,7 @@ _QUICK_S = 0.1
 _PATIENT_S = 5.0
 _AGAIN_S = 0.05
 _READ_LIMIT = 4096
+_SILENCE = "nobody has its address yet"
 
 
 class _Attempt:
@@ -98,7 +99,7 @@ def _sort_out(watch: Watch, attempts: dict[float, _Attempt], phase: str) -> sock
         if result == errno.ECONNREFUSED:
             watch.answered(phase, os.strerror(result))
         elif result is not None:
-            watch.last = os.strerror(result)
+            watch.last = _SILENCE if result == errno.EHOSTUNREACH else os.strerror(result)
         failed = failed or result is not None
     if failed:
         watch.pause(_AGAIN_S)

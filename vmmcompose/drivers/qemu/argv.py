@@ -10,14 +10,16 @@ from vmmcompose.guest import command_line
 from vmmcompose.model.capabilities import Capabilities
 from vmmcompose.model.spec import VmSpec
 
+_TRANSPORTS = 24
+"""Of virtio-mmio on microvm; root disk, network and entropy take three."""
 CAPABILITIES = Capabilities(
     driver="qemu",
     kernel_forms=("bzimage", "vmlinux"),
     max_cpus=32,
-    # microvm has 24 virtio-mmio transports; root disk, network and entropy take three.
-    max_mounts=20,
+    max_mounts=_TRANSPORTS - 3,
     max_command_line=2047,
-    min_memory_mib=64,
+    # The firmware cannot unpack a distribution's kernel and initrd into less.
+    min_memory_mib=96,
 )
 _BASE = "console=ttyS0 reboot=t panic=-1 random.trust_cpu=on"
 """reboot=t: a triple fault ends the VMM at once on both machines (docs/system/i386/microvm.rst)."""
@@ -56,6 +58,13 @@ def kernel_path(launch: Launch) -> str:
     return launch.kernel.bzimage or launch.kernel.vmlinux
 
 
+def disk_paths(launch: Launch) -> tuple[str, ...]:
+    """The root disk, which must be the guest's first, then the mounts in their order."""
+    spec, paths = launch.spec, launch.paths
+    mounts = (paths.mount(spec.name, mount.tag) for mount in spec.mounts)
+    return tuple(map(str, (paths.disk(spec.name), *mounts)))
+
+
 def command_line_length(spec: VmSpec, *, kvm: bool) -> int:
     """Bytes of the kernel command line. QEMU adds none: virtio-mmio devices are found through ACPI."""
     return len(_command_line(spec, kvm=kvm).encode())
@@ -85,11 +94,10 @@ def _command_line(spec: VmSpec, *, kvm: bool) -> str:
 
 
 def _disks(launch: Launch) -> tuple[str, ...]:
-    """The root disk, which must be the guest's first, then the mounts in their order."""
-    spec, paths = launch.spec, launch.paths
-    argv = _disk(launch, 0, str(paths.disk(spec.name)), read_only=False)
-    for number, mount in enumerate(spec.mounts, start=1):
-        argv += _disk(launch, number, str(paths.mount(spec.name, mount.tag)), read_only=mount.mode == "ro")
+    read_only = (False, *(mount.mode == "ro" for mount in launch.spec.mounts))
+    argv: tuple[str, ...] = ()
+    for number, path in enumerate(disk_paths(launch)):
+        argv += _disk(launch, number, path, read_only=read_only[number])
     return argv
 
 
@@ -105,10 +113,11 @@ def _disk(launch: Launch, number: int, path: str, *, read_only: bool) -> tuple[s
 def _device(launch: Launch, number: int, kind: str, options: str) -> tuple[str, ...]:
     """A virtio device at its own place, so that the guest finds devices in this order whatever else there is.
 
-    On PCI eight of them share a slot: q35 has 30 slots to give away.
+    Linux finds microvm's transports from the last to the first. On PCI, where it goes upwards, eight devices
+    share a slot: q35 has 30 slots to give away.
     """
     if launch.kvm:
-        return ("-device", f"{kind}-device,{options},bus=virtio-mmio-bus.{number}")
+        return ("-device", f"{kind}-device,{options},bus=virtio-mmio-bus.{_TRANSPORTS - 1 - number}")
     slot, function = 1 + number // 8, number % 8
     multi = ",multifunction=on" if function == 0 else ""
     rom = ",romfile=" if kind == "virtio-net" else ""  # no network boot, and no time lost in its option ROM

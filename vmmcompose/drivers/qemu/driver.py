@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vmmcompose.drivers.base import Launch, Status
-from vmmcompose.drivers.qemu.argv import CAPABILITIES, command_line_length, kernel_path, qemu_argv
+from vmmcompose.drivers.qemu.argv import CAPABILITIES, command_line_length, disk_paths, kernel_path, qemu_argv
 from vmmcompose.drivers.qemu.failure import hint_for, last_words
 from vmmcompose.drivers.qemu.qmp import Qmp, QmpError
 from vmmcompose.errors import DriverError, HostError
@@ -136,11 +136,12 @@ def _check_inputs(launch: Launch) -> None:
     if not launch.binary:
         hint = "apt-get install qemu-system-x86"
         raise _failed(launch, "the program of hypervisor qemu was not found", hint)
-    for path in (kernel_path(launch), launch.kernel.initrd):
-        if path and not Path(path).is_file():
-            raise _failed(launch, f"{path} is gone", "`vmm kernel list` shows what there is")
     if not kernel_path(launch):
-        raise _failed(launch, f"kernel {launch.kernel.name} has no file that qemu boots", "")
+        hint = "`vmm kernel import` makes one"
+        raise _failed(launch, f"kernel {launch.kernel.name} has no file that qemu boots", hint)
+    for path in (kernel_path(launch), launch.kernel.initrd, *disk_paths(launch)):
+        if path and not Path(path).is_file():
+            raise _failed(launch, f"{path} is gone", "`vmm plan` shows what is missing, `vmm up` makes it")
     try:
         socket.if_nametoindex(spec.tap)
     except OSError as error:
@@ -197,7 +198,7 @@ def _run_state(qmp: Qmp) -> str:
 
 
 def _start_error(launch: Launch) -> DriverError:
-    words = last_words(console.tail(launch.paths.driver_log(launch.spec.name), 5))
+    words = last_words(console.tail(launch.paths.driver_log(launch.spec.name), 5, width=1000))
     if not words:
         words = "qemu ended at once and said nothing: the guest may have switched itself off"
     return _failed(launch, words, hint_for(words) or _log_hint(launch))
@@ -236,8 +237,8 @@ def _ask(path: str, timeout_s: float) -> None:
 def _ended_by_force(path: str, process: Process) -> bool:
     with suppress(OSError, QmpError), Qmp(path, _ASK_S) as qmp:
         qmp.execute("quit")  # writes out what its disks have cached
-    if processes.wait_gone(process, _END_S):
-        return True
+        if processes.wait_gone(process, _END_S):
+            return True
     processes.signal_process(process, signal.SIGTERM)
     if processes.wait_gone(process, _END_S):
         return True

@@ -1,6 +1,10 @@
 """What QEMU's last words mean and what to do about them. Pure."""
 
+import re
 from collections.abc import Sequence
+
+_ORIGIN = re.compile(r"\A(?:qemu-\S+: )?(?:-[a-z]\S* (?:(?!: ).)*: )?")
+"""QEMU's name and the argument that a line is about."""
 
 _HINTS = (
     ("get shared", "another process uses this disk; `vmm doctor` finds VMMs without a record"),
@@ -13,6 +17,7 @@ _HINTS = (
     ("KVM", "/dev/kvm does not let qemu in; with `hypervisor: qemu` and KVM switched off it emulates"),
     ("Cannot allocate memory", "the host has less free memory than the VM asks for; lower `memory`"),
     ("PVH ELF Note", "qemu boots a bzImage, or a vmlinux built with CONFIG_PVH; import such a kernel"),
+    ("invalid kernel header", "the kernel file is no Linux kernel; import it again"),
     ("could not load kernel", "the kernel cannot be read; `vmm kernel list` shows what there is"),
     ("too long", "choose a shorter data_dir"),
     (
@@ -24,7 +29,7 @@ _HINTS = (
 
 def last_words(lines: Sequence[str]) -> str:
     """The lines that say why it ended, without QEMU's name before them and without its warnings."""
-    said = [line.partition(": ")[2] if line.startswith("qemu-") else line for line in lines]
+    said = (_ORIGIN.sub("", line) for line in lines)
     return "; ".join(line for line in said if not line.startswith("warning:"))
 
 
