@@ -19,6 +19,8 @@ _TYPES = (
 """What sshd takes by default (sshd_config(5), PubkeyAcceptedAlgorithms)."""
 _PREFIXES = ("ssh-", "ecdsa-", "sk-")
 _LONGEST = 16_384
+_LEAST = {"ssh": 32, "ecdsa": 65, "sk": 4}
+"""Bytes of a key's last field: an Ed25519 point or a modulus, a point on a NIST curve, a token's `ssh:`."""
 
 
 def ssh_key(text: str, base_dir: str) -> str:
@@ -58,9 +60,19 @@ def _key_line(text: str, words: list[str]) -> str:
         data = binascii.a2b_base64(blob.encode("ascii"), strict_mode=True)
     except ValueError:
         data = b""
-    name = kind.encode()
-    if not data.startswith(len(name).to_bytes(4, "big") + name) or len(data) < len(name) + 4 + 32:
+    fields = _fields(data)
+    if len(fields) < 2 or fields[0] != kind.encode() or len(fields[-1]) < _LEAST[kind.partition("-")[0]]:
         raise BadValueError(
             "ssh-key", f"is no {kind} key: what follows the type is damaged", "copy the line again"
         )
     return f"{kind} {blob} {comment}".rstrip()
+
+
+def _fields(data: bytes) -> list[bytes]:
+    """The strings of a key blob (RFC 4253, section 6.6), or none if they do not fill it exactly."""
+    fields, position = [], 0
+    while position < len(data):
+        length = int.from_bytes(data[position : position + 4], "big")
+        fields.append(data[position + 4 : position + 4 + length])
+        position += 4 + length
+    return fields if position == len(data) else []

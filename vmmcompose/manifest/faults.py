@@ -34,7 +34,12 @@ class SchemaCheck:
 
     def run(self, data: Any) -> None:  # noqa: ANN401 - any data
         """Reports what is certainly wrong."""
-        for fault in find_faults(data):
+        vms = data.get("vms") if isinstance(data, dict) else None
+        order = {name: index for index, name in enumerate(vms)} if isinstance(vms, dict) else {}
+        # The library goes through some mappings in the order of a set, which is another in each run.
+        for fault in sorted(
+            find_faults(data), key=lambda fault: order.get(fault.at[1] if len(fault.at) > 1 else "", -1)
+        ):
             self._translate(fault, "")
 
     def settle(self) -> None:
@@ -131,6 +136,8 @@ class SchemaCheck:
         at, known = fault.at, tuple(fault.schema["properties"])
         for word in _extra_keys(fault.value, fault.schema):
             message = f"{subject(at)} has no key {quoted(word)}"
+            if at == ("defaults",):
+                self.bad.add((*at, word))  # a VM may have it, so nobody has looked at its value
             self.report.add("unknown-key", (*at, word), message, self._key_hint(at, word, known), on_key=True)
 
     def _key_hint(self, at: At, word: str, known: tuple[str, ...]) -> str:

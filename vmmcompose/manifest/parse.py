@@ -97,5 +97,6 @@ def _invalid(filename: str, problems: list[Problem]) -> ManifestInvalid:
     return ManifestInvalid(f"{filename} has {count}", problems=ordered)
 
 
-def _position(problem: Problem) -> tuple[int, int]:
-    return (problem.place.line, problem.place.column) if problem.place else (0, 0)
+def _position(problem: Problem) -> tuple[int, int, str, str]:
+    line, column = (problem.place.line, problem.place.column) if problem.place else (0, 0)
+    return line, column, problem.code, problem.message
