@@ -100,8 +100,6 @@ class Flat:
                 stderr=subprocess.DEVNULL,
             )
         self.processes.append(process)
-        while not path.exists():
-            time.sleep(0.0005)
         kernel = self.lab.data / "images" / "kernels" / "default" / "vmlinux"
         drive = {"drive_id": "root", "path_on_host": str(self.folder / f"{i}.ext4"), "is_root_device": True}
         requests: list[tuple[str, dict[str, object]]] = [
@@ -112,7 +110,8 @@ class Flat:
             ("actions", {"action_type": "InstanceStart"}),
         ]
         with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(path))
+            while connection.connect_ex(str(path)) != 0:
+                time.sleep(0.0005)
             for name, body in requests:
                 _put(connection, name, json.dumps(body))
 

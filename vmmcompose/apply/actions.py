@@ -1,7 +1,6 @@
 """One short function per action, chosen by one `match`."""
 
 import os
-import shutil
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import assert_never
@@ -9,7 +8,7 @@ from typing import assert_never
 from vmmcompose.apply.context import Context, Progress, now
 from vmmcompose.apply.guests import start_vm, stop_vm, update_peers, wait_vm
 from vmmcompose.errors import HostError
-from vmmcompose.guest import guest_files, removals
+from vmmcompose.guest import FSTAB, guest_files, removals
 from vmmcompose.host import disks, ext4, keys, locks, mounts, network, records, stored
 from vmmcompose.host.files import make_dir, remove_tree
 from vmmcompose.model.observed import DiskInfo
@@ -33,6 +32,7 @@ from vmmcompose.model.plan import (
     WriteRecord,
 )
 
+ENVIRONMENT = "/etc/environment"
 NETWORKED = ("creating", "starting", "running", "stopping")
 """States of records whose VMs need bridge, TAP and rules."""
 
@@ -117,13 +117,16 @@ def write_guest_files(context: Context, action: WriteGuestFiles) -> None:
     info = seen.info if seen is not None and seen.info is not None else DiskInfo(spec.image, "")
     stored.write_disk_info(paths, spec.name, replace(info, files_digest=""))
     disks.check_disk(disk)
+    found = ext4.read_files(disk, [FSTAB, ENVIRONMENT])
+    existing = {path: (found.get(path) or b"").decode(errors="surrogateescape") for path in (FSTAB, ENVIRONMENT)}
     private, public = keys.host_key(paths, spec.name)
     entries = guest_files(
         spec,
         managed_key=keys.managed_key(paths),
         host_key=private,
         host_key_pub=public,
-        existing_fstab=(ext4.read_file(disk, "/etc/fstab") or b"").decode(errors="replace"),
+        existing_fstab=existing[FSTAB],
+        existing_environment=existing[ENVIRONMENT],
     )
     ext4.write_files(disk, entries, remove=removals())
     stored.write_disk_info(paths, spec.name, replace(info, files_digest=action.digest))
@@ -161,10 +164,7 @@ def sweep_file(context: Context, action: SweepFile) -> None:
     path = PurePosixPath(action.path)
     if not path.is_relative_to(context.paths.root):
         raise HostError(f"{path} is not below {context.paths.root}")
-    if os.path.isdir(action.path) and not os.path.islink(action.path):
-        shutil.rmtree(action.path)
-    else:
-        _unlink(path)
+    remove_tree(path)
 
 
 def _unlink(path: PurePosixPath) -> None:

@@ -7,7 +7,7 @@ from vmmcompose.drivers import driver
 from vmmcompose.drivers.base import Launch
 from vmmcompose.errors import HostError
 from vmmcompose.guest import hosts_file
-from vmmcompose.host import ready, records
+from vmmcompose.host import disks, ready, records
 from vmmcompose.host.files import make_dir
 from vmmcompose.host.ssh import run_in_guest
 from vmmcompose.model.plan import StartVm, StopVm, UpdatePeers, WaitVm
@@ -26,6 +26,8 @@ def start_vm(context: Context, action: StartVm) -> None:
         raise HostError(
             f"VM {spec.vm}: kernel {spec.kernel} is gone", hint="`vmm kernel list` shows what there is"
         )
+    for mount in spec.mounts:
+        disks.check_disk(paths.mount(spec.name, mount.tag))  # a dirty journal cannot be mounted from a ro device
     runner = driver(spec.driver)
     launch = Launch(spec, paths, kernel, context.host.binaries.get(spec.driver, ""), context.host.kvm_usable)
     process = runner.start(launch)

@@ -5,6 +5,7 @@ import stat
 from hashlib import sha256
 from typing import Literal
 
+from vmmcompose.errors import HostError
 from vmmcompose.host.mounts import source_digest
 from vmmcompose.model.observed import Image, Source
 
@@ -19,7 +20,10 @@ def read_directory(path: str, *, digest: bool) -> Source:
         return Source(kind)
     if not os.access(path, os.R_OK | os.X_OK):
         return Source("unreadable")
-    return Source("directory", source_digest(path) if digest else "")
+    try:
+        return Source("directory", source_digest(path) if digest else "")
+    except HostError:  # a folder in it that only root may read
+        return Source("unreadable")
 
 
 def read_file(path: str) -> Source:
