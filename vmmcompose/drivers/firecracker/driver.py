@@ -24,7 +24,8 @@ _READY_S = 10.0
 """From the process's start to its API; a real one takes a millisecond."""
 _STEP_S = 0.001
 _PROBE_S = 0.2
-_ASK_S = 1.0
+_ASK_S = 5.0
+"""A VMM that does not answer for so long hangs; one on a busy host needs a moment."""
 _ASK_AGAIN_S = 2.0
 _TERM_S = 1.0
 _KILL_S = 10.0
@@ -86,7 +87,7 @@ class FirecrackerDriver:
         return process
 
     def probe(self, paths: Paths, vm_id: str, process: Process) -> Status:
-        """Ask the VMM how it is; an answer takes a millisecond and is waited for a fifth of a second.
+        """Ask the VMM how it is, for 200 ms at most.
 
         A VMM that this user may not ask (its socket is root's) counts as running while its process lives.
         """
@@ -188,12 +189,18 @@ def _check_not_running(launch: Launch, path: str, who: str) -> None:
     """Firecracker locks no disk: a second process on the same one would destroy it."""
     for found in processes.scan(str(launch.paths.sockets())):
         if found.vm_id == launch.spec.id:
-            message = f"{who}: it runs already (process {found.process.pid})"
-            raise DriverError(message, hint="`vmm ps` shows it")
-    if listening(path) == "yes":
-        message = f"{who}: a process listens on {path} already"
-        raise DriverError(message, hint="`vmm doctor` finds VMMs without a record")
-    _remove_stale(path)
+            raise DriverError(
+                f"{who}: it runs already (process {found.process.pid})", hint="`vmm ps` shows it"
+            )
+    try:
+        occupied = listening(path) == "yes"
+        _remove_stale(path)
+    except HostError as error:
+        raise DriverError(f"{who}: {error.message}", hint=error.hint) from error
+    if occupied:
+        raise DriverError(
+            f"{who}: a process listens on {path}", hint="`vmm doctor` finds VMMs without a record"
+        )
 
 
 def _spawn(launch: Launch, who: str) -> Process:
@@ -253,9 +260,9 @@ def _exit_code(process: Process) -> int | None:
         ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
         return None
-    if ended is None:
-        return None
-    return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+    if ended is not None:
+        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+    return None
 
 
 def _end(process: Process, signum: signal.Signals, timeout_s: float) -> bool:
