@@ -1,1 +1,1 @@
-"""The firecracker driver: pure `config`, the API's requests in `api`, logs in `files`, and `driver`."""
+"""The firecracker driver: pure `config` and `checks`, the API's requests in `api`, logs in `files`, and `driver`."""

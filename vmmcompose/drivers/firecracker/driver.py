@@ -9,6 +9,7 @@ from pathlib import Path
 from vmmcompose.drivers.base import Launch, Status
 from vmmcompose.drivers.firecracker import config
 from vmmcompose.drivers.firecracker.api import CALL_TIMEOUT_S, START_TIMEOUT_S, FirecrackerApi
+from vmmcompose.drivers.firecracker.checks import check_spec
 from vmmcompose.drivers.firecracker.files import log_tail, prepare_files
 from vmmcompose.errors import DriverError, HostError
 from vmmcompose.host import process as processes
@@ -48,19 +49,7 @@ class FirecrackerDriver:
 
     def check(self, spec: VmSpec, host: HostFacts) -> list[Problem]:
         """What about this spec Firecracker cannot do. Pure."""
-        problems = _check_limits(spec)
-        length = config.command_line_length(spec)
-        if length > config.MAX_COMMAND_LINE:
-            message = (
-                f"VM `{spec.vm}`: the kernel command line would take {length} bytes,"
-                f" firecracker has room for {config.MAX_COMMAND_LINE}"
-            )
-            problems.append(
-                Problem("command-line-too-long", message, _at(spec, "boot_args"), "shorten `boot_args`")
-            )
-        if not host.kvm_usable:
-            problems.append(_kvm_warning(spec, host))
-        return problems
+        return check_spec(spec, host)
 
     def start(self, launch: Launch) -> Process:
         """Start Firecracker in its own session and the guest in it; returns when the guest's CPUs run.
@@ -144,30 +133,6 @@ class FirecrackerDriver:
         """
         with _api(paths, vm_id) as api:
             api.resume()
-
-
-def _check_limits(spec: VmSpec) -> list[Problem]:
-    found = []
-    if not 1 <= spec.cpus <= config.MAX_CPUS:
-        found.append(("cpus", f"firecracker gives at most {config.MAX_CPUS} cpus"))
-    if len(spec.mounts) > config.MAX_MOUNTS:
-        found.append(("mounts", f"firecracker takes at most {config.MAX_MOUNTS} mounts"))
-    return [Problem("limit", f"VM `{spec.vm}`: {text}", _at(spec, key)) for key, text in found]
-
-
-def _kvm_warning(spec: VmSpec, host: HostFacts) -> Problem:
-    """Only a warning: whoever names a hypervisor knows the host, and our look at its CPU may be wrong."""
-    return Problem(
-        "kvm-unusable",
-        f"VM `{spec.vm}`: firecracker needs KVM, which looks unusable here: {host.kvm_reason or 'unknown'}",
-        _at(spec, "hypervisor"),
-        "`hypervisor: qemu` or `auto` runs it without",
-        severity="warning",
-    )
-
-
-def _at(spec: VmSpec, key: str) -> tuple[str | int, ...]:
-    return ("vms", spec.vm, key)
 
 
 def _control_socket(launch: Launch, who: str) -> str:
