@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from vmmcompose.errors import HostError
+from vmmcompose.errors import HostError, VmmError
+from vmmcompose.host.console import clean
 from vmmcompose.host.dial import connect, read_until
 from vmmcompose.host.watch import Watch
 from vmmcompose.model.desired import Healthcheck
@@ -108,32 +109,38 @@ def _command(watch: Watch, paths: Paths, check: Healthcheck) -> str:
     watch.enter(f"healthcheck command {command}")
     while True:
         begin = time.monotonic()
-        code, words = _run_watched(watch, paths, command)
+        code, words = _run_watched(watch, paths, check.command)
         if code == 0:
             return f"command {command} succeeded"
         watch.last = words
         watch.pause(max(_AGAIN_S, check.interval_s - (time.monotonic() - begin)))
 
 
-def _run_watched(watch: Watch, paths: Paths, command: str) -> tuple[int, str]:
+def _run_watched(watch: Watch, paths: Paths, command: tuple[str, ...]) -> tuple[int, str]:
     """Run a command in the guest on a thread of its own, so that the end of the VMM is noticed meanwhile.
 
     When the wait ends first the thread is left to its own timeout.
     """
-    answer: list[tuple[int, str]] = []
+    answer: list[tuple[int, str] | VmmError] = []
     runner = threading.Thread(target=lambda: answer.append(_run(paths, watch.spec, command)), daemon=True)
     runner.start()
     while runner.is_alive():
         watch.pause(_STEP_S)
-    return answer[0] if answer else (-1, "the command could not be run")
+    found = answer[0] if answer else (-1, "the command could not be run")
+    if isinstance(found, VmmError):
+        raise found
+    return found
 
 
-def _run(paths: Paths, spec: VmSpec, command: str) -> tuple[int, str]:
-    from vmmcompose.host.ssh import run_in_guest
+def _run(paths: Paths, spec: VmSpec, command: tuple[str, ...]) -> tuple[int, str] | VmmError:
+    """Exit code and last words; a guest that does not answer may yet, a host that cannot ask never will."""
+    from vmmcompose.host.ssh import remote_line, run_in_guest
 
     try:
-        result = run_in_guest(paths, spec, command, timeout_s=_COMMAND_S)
+        result = run_in_guest(paths, spec, remote_line(spec, command), timeout_s=_COMMAND_S)
     except HostError as error:
         return -1, error.message
-    said = result.stderr.decode(errors="replace").strip().splitlines()
-    return result.code, f"exit {result.code}" + (f", {said[-1]}" if said else "")
+    except VmmError as error:
+        return error
+    said = clean(result.stderr.decode(errors="replace"))
+    return result.returncode, f"exit {result.returncode}" + (f", {said[-1]}" if said else "")

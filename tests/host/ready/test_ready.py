@@ -251,6 +251,50 @@ def test_a_silent_guest_that_answers_is_waited_for(scene: Scene, monkeypatch: py
         scene.wait(Healthcheck(tcp=free_port()), timeout_s=1)
 
 
+@pytest.fixture
+def ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A stand-in for the SSH client, which notes what it is asked and fails as often as its file is long."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "ssh"
+    program.write_text(
+        f"""#!/bin/sh
+for last; do :; done
+echo "$last" >> {tmp_path}/asked
+[ "$(wc -l < {tmp_path}/asked)" -ge 3 ] || {{ echo "not yet" >&2; exit 7; }}
+"""
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return tmp_path / "asked"
+
+
+@pytest.mark.root
+def test_a_command_is_tried_until_it_succeeds(scene: Scene, ssh: Path, netns: Namespace) -> None:
+    with closing(Guest(b"SSH-2.0-x\r\n", port=22)):
+        waited = scene.wait(Healthcheck(command=("test", "-e", "/a b"), interval_s=0.05))
+    assert waited.detail == "command test -e '/a b' succeeded"
+    assert ssh.read_text().splitlines() == ["test -e '/a b'"] * 3
+    assert scene.phases[1:] == ["waiting for SSH", "healthcheck command test -e '/a b'"]
+
+
+@pytest.mark.root
+def test_a_command_that_fails_is_told_with_its_last_words(scene: Scene, ssh: Path, netns: Namespace) -> None:
+    with closing(Guest(b"SSH-2.0-x\r\n", port=22)), pytest.raises(DriverError, match="exit 7, not yet"):
+        scene.wait(Healthcheck(command=("false",), interval_s=60), timeout_s=2)
+
+
+@pytest.mark.root
+def test_a_vmm_that_dies_during_a_command_is_noticed(scene: Scene, ssh: Path, netns: Namespace) -> None:
+    (ssh.parent / "bin" / "ssh").write_text("#!/bin/sh\nexec sleep 8\n")
+    timer = later(0.5, lambda: os.kill(scene.process.pid, signal.SIGKILL))
+    begin = time.monotonic()
+    with closing(Guest(b"SSH-2.0-x\r\n", port=22)), pytest.raises(DriverError, match="the VM ended"):
+        scene.wait(Healthcheck(command=("true",)), timeout_s=60)
+    timer.join()
+    assert time.monotonic() - begin < 7
+
+
 def test_many_wait_at_the_same_time_and_leave_no_descriptor(scene: Scene) -> None:
     def fds() -> int:
         return len(os.listdir("/proc/self/fd"))
