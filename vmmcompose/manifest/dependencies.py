@@ -22,6 +22,7 @@ def dependencies(value: Any, at: At, report: Report) -> list[tuple[Dependency, A
             report.add("depends-on", here, f"{subject(here)} names {quoted(name)} for a second time")
         else:
             found[name] = (Dependency(name, condition), here)
+            report.sources.name_entry(here, name)
     return list(found.values())
 
 

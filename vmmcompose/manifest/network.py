@@ -88,6 +88,8 @@ def forwards(values: list[Any], at: At, report: Report) -> list[tuple[Forward, A
             continue
         found = report.attempt((*at, index), forward, value)
         if found:
+            name = f"{found.bind or '*'}:{found.host}/{found.protocol}"
+            report.sources.name_entry((*at, index), name)
             result.append((found, (*at, index)))
     return result
 

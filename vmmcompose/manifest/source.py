@@ -1,22 +1,42 @@
 """Where in the file a part of the manifest stands."""
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from vmmcompose.manifest.nodes import Node, Span
 from vmmcompose.manifest.text import LINE_BREAK
-from vmmcompose.model.problem import Place
+from vmmcompose.model.problem import Place, Problem
 
 At = tuple[str | int, ...]
 
 
 class SourceMap:
-    """Turns a manifest path such as `("vms", "web", "cpus")` into a place in the file."""
+    """Turns a manifest path such as `("vms", "web", "cpus")` into a place in the file.
 
-    __slots__ = ("_file", "_lines", "_root", "_text")
+    A list's entry has its index in the file, and a name for those who know `Desired` only: a mount its tag, a
+    forward `*:8080/tcp` (or with its bind address), a file its path, a dependency its VM.
+    """
+
+    __slots__ = ("_entries", "_file", "_lines", "_root", "_text")
 
     def __init__(self, file: str, text: str, root: Node | None) -> None:
         self._file = file
         self._text = text
         self._root = root
         self._lines: list[str] | None = None
+        self._entries: dict[At, str | int] = {}
+
+    def name_entry(self, at: At, name: str) -> None:
+        """Lets an entry of a list be found by a name too; the first of a name keeps it."""
+        if isinstance(at[-1], int):
+            self._entries.setdefault((*at[:-1], name), at[-1])
+
+    def locate(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
+        """The problems with their places filled in, where they have none and say what they are about."""
+        return tuple(
+            replace(problem, place=self.place(problem.at)) if problem.at and not problem.place else problem
+            for problem in problems
+        )
 
     def __contains__(self, at: At) -> bool:
         """Whether the file has this part."""
@@ -64,8 +84,10 @@ class SourceMap:
         if node is None:
             return trail
         trail.append((None, node))
-        for part in at:
-            child = node.children.get(part)
+        for index, part in enumerate(at):
+            child = node.children.get(
+                self._entries.get(at[: index + 1], part) if node.kind == "list" else part
+            )
             if child is None:
                 break
             trail.append((node.keys.get(part) if isinstance(part, str) else None, child))

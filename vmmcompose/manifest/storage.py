@@ -51,6 +51,7 @@ def mounts(values: list[Any], at: At, report: Report, base_dir: str) -> tuple[Mo
             )
         elif one:
             found[one.tag] = one
+            report.sources.name_entry(here, one.tag)
     return tuple(sorted(found.values()))
 
 
@@ -69,6 +70,7 @@ def files(value: Any, at: At, report: Report, base_dir: str) -> list[tuple[Guest
             one = report.attempt(here, _file, entry, path, base_dir, report.sources.written((*here, "mode")))
             if one:
                 found.append((one, here))
+                report.sources.name_entry(here, one.path)
     return found
 
 

@@ -4,9 +4,10 @@ import pytest
 
 from vmmcompose.errors import ManifestInvalid
 from vmmcompose.manifest import Manifest, parse_manifest
+from vmmcompose.model.problem import Place, Problem
 
 TEXT = """\
-defaults: {image: tiny, memory: 64MiB}
+defaults: {image: tiny, memory: 64MiB, mounts: ["./b:data", "./a:logs"]}
 vms:
   web:
     cpus: 2
@@ -40,7 +41,11 @@ def manifest() -> Manifest:
         (("vms", "web", "disk"), "3:3-6"),
         (("vms", "web", "memory"), "1:33-38"),
         (("vms", "api"), "2:1-4"),
-        (("nothing",), "1:1-39"),
+        (("nothing",), "1:1-73"),
+        (("vms", "web", "ports", "*:8080/tcp"), "6:9-18"),
+        (("vms", "web", "ports", "*:53/udp"), "7:9-45"),
+        (("vms", "web", "ports", "*:53/tcp"), "5:5-10"),
+        (("vms", "web", "mounts", "logs"), "1:61-71"),
     ],
 )
 def test_place(manifest: Manifest, at: tuple[str | int, ...], expected: str) -> None:
@@ -55,6 +60,17 @@ def test_key(manifest: Manifest) -> None:
     place = manifest.sources.key(("vms", "web", "cpus"))
     assert place is not None
     assert (place.line, place.column, place.end_column) == (4, 5, 9)
+
+
+def test_locate_fills_in_places(manifest: Manifest) -> None:
+    far = Place("other.yaml", 1, 1, 2)
+    given = [
+        Problem("a", "m", ("vms", "web", "cpus")),
+        Problem("b", "m"),
+        Problem("c", "m", ("vms",), place=far),
+    ]
+    places = [problem.place for problem in manifest.sources.locate(given)]
+    assert places == [manifest.sources.place(("vms", "web", "cpus")), None, far]
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
