@@ -38,6 +38,14 @@ def list_kernels(paths: Paths) -> dict[str, Kernel]:
     return kernels
 
 
+def default_kernel(paths: Paths) -> str:
+    """Name of the kernel that `default` stands for; empty where there is none."""
+    try:
+        return os.readlink(str(paths.kernel("default")))
+    except OSError:
+        return ""
+
+
 def read_info(path: PurePosixPath) -> dict[str, Any]:
     """A sidecar's content; empty where it is missing or no JSON object."""
     try:

@@ -27,6 +27,7 @@ _PACKAGE_OF = {
     "lzop": "lzop",
 }
 """Tool to the package that brings it."""
+_LISTS = Path("/var/lib/apt/lists")
 _FETCH_TIMEOUT_S = 900
 _NO_NETWORK = re.compile(
     r"Could not resolve|Temporary failure|Could not connect|Network is unreachable|timed out"
@@ -72,19 +73,20 @@ def run(
 def describe(name: str, on_progress: Progress) -> dict[str, str]:
     """A package's fields as the lists have them (`Package`, `Version`, `Depends`, …), newest version.
 
-    The lists are fetched only when they do not know the package.
+    The lists are fetched only where there are none, as in a fresh container.
 
     Raises:
         HostUnfit: apt is not installed, or the package does not exist.
         HostError: the lists could not be fetched.
     """
     fields = _show(name)
-    if not fields:
-        on_progress(f"the package lists do not know {name}; fetching them (apt-get update)")
+    if not fields and not any(_LISTS.glob("*Packages*")):
+        on_progress("there are no package lists here; fetching them (apt-get update)")
         run((*_APT, "update"), "fetch the package lists", timeout_s=_FETCH_TIMEOUT_S)
         fields = _show(name)
     if not fields:
-        raise HostUnfit(f"there is no package {name}", hint="check the name and /etc/apt/sources.list")
+        hint = "check the name; `apt-get update` renews the lists of packages"
+        raise HostUnfit(f"there is no package {name} for this system", hint=hint)
     return fields
 
 
