@@ -1,11 +1,11 @@
 """The spine on one screen: parse, observe, plan, approve, apply, verify.
 
 `up`, `down`, `start`, `stop`, `restart` are this with another `Desired` or other `Options`; there is one way
-to start a VM. `apply` is imported where it is used: `vmm plan` and `vmm ps` do without it.
+to start a VM. `apply` and `manifest` are imported where they are used: most commands do without them.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
@@ -15,12 +15,12 @@ from vmmcompose.host import manifests
 from vmmcompose.host.access import require_root
 from vmmcompose.host.locks import hold
 from vmmcompose.host.records import read_records
-from vmmcompose.manifest import SourceMap, parse_manifest
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.observed import Observed
 from vmmcompose.model.options import Options
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.plan import Event, Outcome, Plan, StartVm
+from vmmcompose.model.problem import Problem
 from vmmcompose.model.settings import Settings
 from vmmcompose.observe import observe
 from vmmcompose.plan import make_plan
@@ -31,9 +31,22 @@ class Project:
     """A manifest as read."""
 
     desired: Desired
-    sources: SourceMap | None
     file: str
-    """The manifest's path; empty for a project known by its records alone."""
+    """The manifest's absolute path."""
+    settings: Settings
+    name: str = ""
+    """The project's name where the user gave one."""
+
+    def locate(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
+        """The problems with the lines of the manifest they speak of."""
+        from vmmcompose.manifest import parse_manifest
+
+        data = manifests.read_manifest(self.file)
+        sources = parse_manifest(data, *_names(self.file), settings=self.settings, project=self.name).sources
+        return tuple(
+            replace(problem, place=sources.place(problem.at)) if problem.at and not problem.place else problem
+            for problem in problems
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +69,19 @@ def load_project(settings: Settings, file: str | None, project: str = "") -> Pro
     paths = paths_of(settings)
     path = manifests.find_manifest(file)
     data = manifests.read_manifest(path)
-    known = manifests.passed_before(paths, data)
-    folder = str(PurePosixPath(path).parent)
-    name = os.path.relpath(path)
-    manifest = parse_manifest(data, name, folder, settings=settings, project=project, validated=known)
-    if not known:
-        manifests.remember_passed(paths, data)
-    return Project(manifest.desired, manifest.sources, path)
+    key = manifests.reading_key(data, path, project, settings.subnet, settings.gateway)
+    desired = manifests.recall(paths, path, key)
+    if desired is None:
+        from vmmcompose.manifest import parse_manifest
+
+        desired = parse_manifest(data, *_names(path), settings=settings, project=project).desired
+        manifests.remember(paths, path, key, desired)
+    return Project(desired, path, settings, project)
+
+
+def _names(path: str) -> tuple[str, str]:
+    """How messages call a manifest, and the folder its relative paths count from."""
+    return os.path.relpath(path), str(PurePosixPath(path).parent)
 
 
 def look(settings: Settings, desired: Desired) -> Observed:

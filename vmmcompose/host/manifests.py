@@ -1,23 +1,24 @@
-"""Finding and reading manifest files, and remembering which bytes passed the schema before.
+"""Finding and reading manifest files, and remembering what the same bytes meant before.
 
-Checking a manifest against its JSON Schema takes longer than everything else `vmm plan` does; the schema's
-verdict on the same bytes does not change.
+Parsing a manifest and checking it against its schema takes longer than everything else `vmm plan` does, and
+the same bytes always mean the same.
 """
 
+import json
 import os
 from hashlib import sha256
 from pathlib import PurePosixPath
 
 from vmmcompose import __version__
 from vmmcompose.errors import HostError, UsageError
-from vmmcompose.host.files import write_atomic
+from vmmcompose.host.files import make_dir, write_atomic
+from vmmcompose.model.codec import desired_from_json, desired_to_json
+from vmmcompose.model.desired import Desired
 from vmmcompose.model.paths import Paths
 
 FILE_NAMES = ("vmm.yaml", "vmm.yml")
 READ_LIMIT = 16 * 1024 * 1024
 """Bytes read of a manifest; the parser refuses far smaller ones."""
-REMEMBERED = 200
-"""Digests kept; the oldest go first."""
 
 
 def find_manifest(named: str | None) -> str:
@@ -56,33 +57,37 @@ def read_manifest(path: str) -> bytes:
         raise HostError(f"cannot read {path}: {error.strerror}") from error
 
 
-def passed_before(paths: Paths, data: bytes) -> bool:
-    """Whether exactly these bytes passed this version's schema."""
-    return _digest(data) in _remembered(paths)
+def recall(paths: Paths, path: str, key: str) -> Desired | None:
+    """What the manifest at `path` meant when `key` (its bytes and all that bears on them) was last read."""
+    try:
+        with open(str(_store(paths, path)), encoding="utf-8") as file:
+            value = json.load(file)
+        return desired_from_json(value["desired"]) if value["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
-def remember_passed(paths: Paths, data: bytes) -> None:
-    """Keeps that these bytes passed; where that cannot be written, the next run checks again."""
-    digests = [*_remembered(paths), _digest(data)][-REMEMBERED:]
+def remember(paths: Paths, path: str, key: str, desired: Desired) -> None:
+    """Keeps what a manifest means; where that cannot be written, the next run reads it again.
+
+    Only for the owner's eyes: it holds `env` values.
+    """
+    store = _store(paths, path)
     if os.access(str(paths.state()), os.W_OK):
-        write_atomic(_store(paths), "\n".join(digests).encode(), mode=0o644)
+        make_dir(store.parent, 0o700)
+        write_atomic(
+            store, json.dumps({"key": key, "desired": desired_to_json(desired)}).encode(), mode=0o600
+        )
+
+
+def reading_key(data: bytes, *bearing: str) -> str:
+    """A digest of a manifest's bytes, of this version, and of whatever else decides what they mean."""
+    return sha256(b"\0".join([__version__.encode(), *(text.encode() for text in bearing), data])).hexdigest()
 
 
 def _candidates(path: str) -> list[str]:
     return [path, *(os.path.join(path, name) for name in FILE_NAMES)]
 
 
-def _store(paths: Paths) -> PurePosixPath:
-    return paths.state() / "validated"
-
-
-def _remembered(paths: Paths) -> list[str]:
-    try:
-        with open(str(_store(paths)), encoding="ascii") as file:
-            return file.read().split()
-    except (OSError, UnicodeDecodeError):
-        return []
-
-
-def _digest(data: bytes) -> str:
-    return sha256(__version__.encode() + b"\0" + data).hexdigest()
+def _store(paths: Paths, path: str) -> PurePosixPath:
+    return paths.state() / "manifests" / f"{sha256(path.encode()).hexdigest()[:16]}.json"

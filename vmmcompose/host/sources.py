@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Literal
 
 from vmmcompose.errors import HostError
-from vmmcompose.host.mounts import source_digest
+from vmmcompose.host.survey import survey
 from vmmcompose.model.observed import Image, Source
 
 FILE_LIMIT = 1024 * 1024
@@ -21,7 +21,7 @@ def read_directory(path: str, *, digest: bool) -> Source:
     if not os.access(path, os.R_OK | os.X_OK):
         return Source("unreadable")
     try:
-        return Source("directory", source_digest(path) if digest else "")
+        return Source("directory", survey(path).digest if digest else "")
     except HostError:  # a folder in it that only root may read
         return Source("unreadable")
 

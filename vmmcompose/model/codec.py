@@ -1,13 +1,14 @@
-"""Records as JSON values and back: the one place that knows the stored shape.
+"""Records and projects as JSON values and back: the one place that knows the stored shape.
 
 A record has two parts: what every user of the host may read, and the values of `env` and the contents of
 `files`, which only root may.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
-from vmmcompose.model.desired import Dependency, Forward, GuestFile, Healthcheck, Mount
+from vmmcompose.model.desired import Dependency, Desired, DesiredVm, Forward, GuestFile, Healthcheck, Mount
 from vmmcompose.model.record import SCHEMA_VERSION, Process, Record
 from vmmcompose.model.spec import VmSpec
 
@@ -45,23 +46,42 @@ def record_from_json(public: Json, secret: Json | None) -> Record:
     )
 
 
+def desired_to_json(desired: Desired) -> Json:
+    """A project as its manifest says it."""
+    return asdict(desired)
+
+
+def desired_from_json(value: Json) -> Desired:
+    """The project again.
+
+    Raises:
+        KeyError, TypeError, ValueError: this was not made by `desired_to_json`.
+    """
+    vms = tuple(DesiredVm(**{**vm, **_nested(vm)}) for vm in value["vms"])
+    return Desired(value["project"], vms, value["base_dir"])
+
+
 def _spec(value: Json, secret: Json) -> VmSpec:
+    hidden: Json = {"env": secret.get("env", ()), "files": secret.get("files", ())}
+    nested = {"resolvers": tuple(value["resolvers"]), "peers": _pairs(value["peers"])}
+    return VmSpec(**{**value, **_nested({**value, **hidden}), **nested})
+
+
+def _nested(value: Json) -> Json:
+    """The fields that a desired VM and a spec share and that are more than text or a number."""
     check = value["healthcheck"]
-    nested: Json = {
+    return {
         "ssh_keys": tuple(value["ssh_keys"]),
         "dns": tuple(value["dns"]),
-        "resolvers": tuple(value["resolvers"]),
         "mounts": tuple(Mount(**mount) for mount in value["mounts"]),
         "ports": tuple(Forward(**forward) for forward in value["ports"]),
         "depends_on": tuple(Dependency(**dependency) for dependency in value["depends_on"]),
         "healthcheck": Healthcheck(**{**check, "command": tuple(check["command"])}) if check else None,
         "labels": _pairs(value["labels"]),
-        "peers": _pairs(value["peers"]),
-        "env": _pairs(secret.get("env", ())),
-        "files": tuple(GuestFile(**file) for file in secret.get("files", ())),
+        "env": _pairs(value["env"]),
+        "files": tuple(GuestFile(**file) for file in value["files"]),
     }
-    return VmSpec(**{**value, **nested})
 
 
-def _pairs(value: Any) -> tuple[tuple[str, str], ...]:  # noqa: ANN401 - it is JSON
-    return tuple((str(key), str(item)) for key, item in value)
+def _pairs(value: Iterable[list[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple([(key, item) for key, item in value])
