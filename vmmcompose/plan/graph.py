@@ -10,8 +10,8 @@ from graphlib import TopologicalSorter
 
 from vmmcompose.model.desired import Dependency
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import Action, DeleteTap, Step, SweepFile, SyncNetwork, WaitVm, WriteRecord
-from vmmcompose.plan.work import VmWork
+from vmmcompose.model.plan import Action, DeleteTap, Step, SweepFile, SyncNetwork, WriteRecord
+from vmmcompose.plan.work import VmWork, wait_for
 
 
 @dataclass(slots=True)
@@ -117,6 +117,6 @@ def _reached(
         return graph.waited[vm]
     if work.start is None and work.settled.health == "healthy":
         return None
-    wait = WaitVm(work.settled.spec, options.timeout_s)
+    wait = wait_for(work.settled.spec, options)
     graph.waited[vm] = graph.add(work.address, wait, [graph.started.get(vm), graph.network])
     return graph.waited[vm]

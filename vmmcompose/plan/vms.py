@@ -19,7 +19,6 @@ from vmmcompose.model.plan import (
     StartVm,
     StopVm,
     UpdatePeers,
-    WaitVm,
     WriteGuestFiles,
 )
 from vmmcompose.model.record import Record, State
@@ -28,7 +27,7 @@ from vmmcompose.model.spec import VmSpec
 from vmmcompose.network.compare import tap_differences
 from vmmcompose.plan.costs import Difference, diff_specs, show_forward, worst
 from vmmcompose.plan.view import MIB, Index, VmView
-from vmmcompose.plan.work import VmWork, dead_reason
+from vmmcompose.plan.work import VmWork, dead_reason, wait_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def _keep_running(
         work.tap = CreateTap(spec)
     reasons = [reason for difference in differences for reason in difference.reasons] + list(taps)
     if options.wait and record.health == "unhealthy":
-        work.wait = WaitVm(spec, options.timeout_s)
+        work.wait = wait_for(spec, options)
         reasons.append(Reason(why="it did not answer when last waited for"))
     if reasons:
         kind: ChangeKind = "repair" if not differences else "update"
@@ -117,7 +116,7 @@ def _start(
         work.tap = CreateTap(spec)
     work.start = StartVm(spec)
     if options.wait:
-        work.wait = WaitVm(spec, options.timeout_s)
+        work.wait = wait_for(spec, options)
     work.change = _start_change(work, spec, view, need)
     lost = [f"what VM `{spec.vm}` wrote to mount {tag}" for tag in index.mount_losses(spec.name, spec.mounts)]
     if lost:

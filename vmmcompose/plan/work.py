@@ -3,8 +3,10 @@
 from dataclasses import dataclass, field
 
 from vmmcompose.model.desired import Dependency
+from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Action, Change, CreateTap, Reason, StartVm, StopVm, UpdatePeers, WaitVm
 from vmmcompose.model.record import Record
+from vmmcompose.model.spec import VmSpec
 from vmmcompose.plan.view import VmView
 
 
@@ -37,3 +39,9 @@ def dead_reason(view: VmView) -> Reason:
     if view.record.process is None:
         return Reason(why="it is stopped" if view.record.state == "stopped" else "its start was interrupted")
     return Reason(why=f"its process (pid {view.record.process.pid}) is gone")
+
+
+def wait_for(spec: VmSpec, options: Options) -> WaitVm:
+    """The wait for a VM: as long as the command allows, or its healthcheck if that is longer."""
+    own = spec.healthcheck.timeout_s if spec.healthcheck is not None else 0.0
+    return WaitVm(spec, max(options.timeout_s, own))
