@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import click
@@ -48,7 +50,7 @@ def converge_shown(
         sink.tell(event)
 
     try:
-        with sink:
+        with sink, located(invocation):
             report = converge(
                 invocation.settings(), desired, options, approve=approve, emit=emit, on_wait=invocation.say
             )
@@ -58,6 +60,7 @@ def converge_shown(
         # What failed and why has been shown when it happened; this only closes.
         what = f"{', '.join(failed)} failed, see above; what did not depend on it was done"
         raise ApplyFailed(what, hint="`vmm up` goes on from here, `vmm plan` shows what is left") from error
+    _show_notes(invocation, report.plan, ())
     seconds = time.monotonic() - begin
     words = done_line(report.plan, seconds) if report.plan.changes else idle_line(desired, options.only)
     sink.ended(report.plan, words, seconds)
@@ -65,6 +68,17 @@ def converge_shown(
         chosen = [vm for vm in desired.vms if not options.only or vm.name in options.only]
         for line in forward_lines((vm.name, vm.ports) for vm in chosen if vm.power == "running"):
             sink.note(line)
+
+
+@contextmanager
+def located(invocation: Invocation) -> Iterator[None]:
+    """Problems of the host that come out of this block point into the manifest where they speak of it."""
+    try:
+        yield
+    except Refused as error:
+        if invocation.manifest is not None and error.problems:
+            error.problems = invocation.manifest.locate(error.problems)
+        raise
 
 
 def show_plan(invocation: Invocation, desired: Desired, options: Options, *, as_json: bool = False) -> bool:
@@ -85,9 +99,10 @@ def show_plan(invocation: Invocation, desired: Desired, options: Options, *, as_
     errors = [problem for problem in plan.problems if problem.severity == "error"]
     if errors:
         count = "a problem stands" if len(errors) == 1 else f"{len(errors)} problems stand"
-        raise Refused(
-            f"{count} in the way; `vmm up` would change nothing", problems=() if as_json else errors
-        )
+        with located(invocation):
+            raise Refused(
+                f"{count} in the way; `vmm up` would change nothing", problems=() if as_json else errors
+            )
     return bool(plan.changes)
 
 
@@ -96,6 +111,7 @@ def _show_notes(invocation: Invocation, plan: Plan, unseen: tuple[str, ...]) -> 
     if notes and not invocation.quiet:
         from vmmcompose.render.problems import render_problems
 
+        notes = list(invocation.manifest.locate(notes)) if invocation.manifest else notes
         click.echo(render_problems(notes, color=color_on(sys.stderr)).rstrip("\n"), err=True)
     for what in unseen:
         invocation.say(f"not seen: {what}")

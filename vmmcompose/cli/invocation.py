@@ -9,6 +9,7 @@ import click
 if TYPE_CHECKING:
     from vmmcompose.model.paths import Paths
     from vmmcompose.model.settings import Settings
+    from vmmcompose.reconcile import Project
 
 
 @dataclass(slots=True)
@@ -21,6 +22,8 @@ class Invocation:
     quiet: bool = False
     debug: bool = False
     log_format: str = "text"
+    manifest: "Project | None" = None
+    """The manifest, once a command has read it."""
     _settings: "Settings | None" = field(default=None, repr=False)
 
     def settings(self) -> "Settings":

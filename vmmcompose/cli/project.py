@@ -33,7 +33,8 @@ def load_desired(invocation: "Invocation", *, from_records: bool) -> Desired:
         raise
     from vmmcompose.reconcile import load_project
 
-    return load_project(invocation.settings(), invocation.file, invocation.project).desired
+    invocation.manifest = load_project(invocation.settings(), invocation.file, invocation.project)
+    return invocation.manifest.desired
 
 
 def desired_from_records(invocation: "Invocation") -> Desired:

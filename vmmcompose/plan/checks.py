@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from vmmcompose.model.capabilities import Capabilities
-from vmmcompose.model.observed import Image, Observed
+from vmmcompose.model.desired import Desired
+from vmmcompose.model.observed import HostFacts, Image, Observed
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.record import Record
+from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.plan.view import MIB, VmView
 
@@ -163,6 +165,21 @@ def _check_limits(spec: VmSpec, limits: Capabilities) -> list[Problem]:
     if len(spec.mounts) > limits.max_mounts:
         found.append(("mounts", f"{spec.driver} takes at most {limits.max_mounts} mounts"))
     return [Problem("limit", f"VM `{spec.vm}`: {text}", _at(spec, key)) for key, text in found]
+
+
+def explain_auto(
+    created: Iterable[VmSpec], desired: Desired, settings: Settings, host: HostFacts
+) -> list[Problem]:
+    """A note on which hypervisor `auto` became for the VMs that are made now, and why."""
+    automatic = (
+        {vm.name for vm in desired.vms if vm.hypervisor == "auto"} if settings.hypervisor == "auto" else set()
+    )
+    chosen = sorted({spec.driver for spec in created if spec.vm in automatic})
+    if not chosen:
+        return []
+    missing = "" if "firecracker" in host.binaries else "firecracker is not installed"
+    why = ", ".join(filter(None, (missing, host.kvm_reason))) if "qemu" in chosen else "KVM is usable"
+    return [Problem("hypervisor", f"hypervisor auto is {' and '.join(chosen)} here: {why}", severity="note")]
 
 
 def check_orphans(records: Iterable[Record], wanted: frozenset[str]) -> list[Problem]:

@@ -16,7 +16,7 @@ from vmmcompose.model.spec import VmSpec
 from vmmcompose.network.addresses import vm_id
 from vmmcompose.network.compare import network_differences
 from vmmcompose.network.conflicts import network_problems
-from vmmcompose.plan.checks import check_names, check_orphans, check_vm, find_image
+from vmmcompose.plan.checks import check_names, check_orphans, check_vm, explain_auto, find_image
 from vmmcompose.plan.endings import work_absent, work_stopped
 from vmmcompose.plan.graph import weave
 from vmmcompose.plan.specs import choose_specs, host_name
@@ -59,6 +59,8 @@ def make_plan(
     }
     staying = tuple(record for record in observed.records if record.spec.name not in going)
     problems += network_problems(running, replace(observed, records=staying), settings)
+    created = [specs.by_vm[w.vm] for w in works if w.change is not None and w.change.kind == "create"]
+    problems += explain_auto(created, desired, settings, observed.host)
     if not options.remove_orphans:
         problems += check_orphans(ours.values(), frozenset(vm.name for vm in desired.vms))
     return _assemble(desired, observed, settings, options, works, problems)
