@@ -8,6 +8,13 @@ die() {
   exit 1
 }
 
+# Programs that vmm runs, its image builders included, each with the Debian package that has it.
+# shellcheck disable=SC2034 # the scripts that source this use it
+PROGRAMS=(
+  qemu-system-x86_64:qemu-system-x86 iptables-restore:iptables ip:iproute2 mke2fs:e2fsprogs ssh:openssh-client
+  busybox:busybox-static lz4:lz4 zstd:zstd xz:xz-utils curl:curl
+)
+
 # Debian packages for the programs that are missing. Arguments: program:package …
 need_programs() {
   local pair missing=()
