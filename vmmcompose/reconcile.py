@@ -43,10 +43,7 @@ class Project:
 
         data = manifests.read_manifest(self.file)
         sources = parse_manifest(data, *_names(self.file), settings=self.settings, project=self.name).sources
-        return tuple(
-            replace(problem, place=sources.place(problem.at)) if problem.at and not problem.place else problem
-            for problem in problems
-        )
+        return sources.locate(problems)
 
 
 @dataclass(frozen=True, slots=True)

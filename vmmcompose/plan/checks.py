@@ -125,14 +125,14 @@ def _check_mounts(spec: VmSpec, observed: Observed) -> list[Problem]:
         "unreadable": "cannot be read",
         "other": "is no directory",
     }
-    for index, mount in enumerate(spec.mounts):
+    for mount in spec.mounts:
         source = observed.sources.get(mount.source)
         if source is not None and source.kind != "directory":
             problems.append(
                 Problem(
                     "bad-mount",
                     f"VM `{spec.vm}`: {mount.source} {words[source.kind]}",
-                    ("vms", spec.vm, "mounts", index),
+                    ("vms", spec.vm, "mounts", mount.tag),
                     "a mount is a host directory: `HOST:TAG[:ro|rw]`",
                 )
             )

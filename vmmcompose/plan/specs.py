@@ -138,7 +138,7 @@ def choose_driver(vm: DesiredVm, host: HostFacts, settings: Settings, record: Re
 
 def _ssh_keys(vm: DesiredVm, observed: Observed, problems: list[Problem]) -> tuple[str, ...]:
     keys: list[str] = []
-    for index, entry in enumerate(vm.ssh_keys):
+    for entry in vm.ssh_keys:
         if not entry.startswith("/"):
             keys.append(entry)
             continue
@@ -148,7 +148,7 @@ def _ssh_keys(vm: DesiredVm, observed: Observed, problems: list[Problem]) -> tup
                 Problem(
                     "no-such-file",
                     f"VM `{vm.name}`: no SSH key file {entry}",
-                    ("vms", vm.name, "ssh_keys", index),
+                    ("vms", vm.name, "ssh_keys"),
                 )
             )
             continue
@@ -159,7 +159,7 @@ def _ssh_keys(vm: DesiredVm, observed: Observed, problems: list[Problem]) -> tup
                 Problem(
                     "private-key",
                     f"VM `{vm.name}`: {entry} is a private key",
-                    ("vms", vm.name, "ssh_keys", index),
+                    ("vms", vm.name, "ssh_keys"),
                     "name the public key, usually the same path with .pub behind it",
                 )
             )
@@ -175,7 +175,7 @@ def _file(vm: DesiredVm, entry: GuestFile, observed: Observed, problems: list[Pr
             Problem(
                 "no-such-file",
                 f"VM `{vm.name}`: cannot read {entry.source} for {entry.path}",
-                ("vms", vm.name, "files"),
+                ("vms", vm.name, "files", entry.path),
                 "is it a file of at most 1 MiB that you may read?",
             )
         )
