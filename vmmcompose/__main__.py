@@ -11,9 +11,12 @@ def main() -> int:
 
         sys.stdout.write(f"vmm {__version__}\n")
         return 0
-    from vmmcompose.cli.main import run
+    try:
+        from vmmcompose.cli.main import run
 
-    return run(arguments)
+        return run(arguments)
+    except KeyboardInterrupt:  # while the modules were loaded; later ones are told in words
+        return 130
 
 
 if __name__ == "__main__":
