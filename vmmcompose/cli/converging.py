@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from vmmcompose.errors import ApplyFailed, Refused
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Event, Plan
+from vmmcompose.model.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,9 @@ def show_plan(invocation: Invocation, desired: Desired, options: Options, *, as_
 
 def _show_notes(invocation: Invocation, plan: Plan, unseen: tuple[str, ...]) -> None:
     notes = [problem for problem in plan.problems if problem.severity != "error"]
+    if invocation.log_format == "json":
+        _json_notes(notes, unseen)
+        return
     if notes and not invocation.quiet:
         from vmmcompose.render.problems import render_problems
 
@@ -115,6 +119,15 @@ def _show_notes(invocation: Invocation, plan: Plan, unseen: tuple[str, ...]) -> 
         click.echo(render_problems(notes, color=color_on(sys.stderr)).rstrip("\n"), err=True)
     for what in unseen:
         invocation.say(f"not seen: {what}")
+
+
+def _json_notes(notes: Sequence[Problem], unseen: tuple[str, ...]) -> None:
+    import json
+
+    lines = [{"level": n.severity, "event": "note", "detail": n.message, "hint": n.hint} for n in notes]
+    lines += [{"level": "note", "event": "unseen", "detail": what, "hint": ""} for what in unseen]
+    for line in lines:
+        click.echo(json.dumps(line, ensure_ascii=False), err=True)
 
 
 def _ask(plan: Plan) -> bool:
