@@ -60,18 +60,20 @@ def _told(error: VmmError, *, debug: bool, as_json: bool) -> int:
 
 
 def _as_json(error: VmmError) -> None:
-    import json
     from dataclasses import asdict
+
+    from vmmcompose.cli.jsonlog import log_json
 
     value = {
         "level": "error",
+        "event": "error",
         "message": error.message,
         "hint": error.hint,
         "exit_code": error.exit_code,
         "manifest": isinstance(error, ManifestInvalid),
         "problems": [asdict(problem) for problem in error.problems],
     }
-    click.echo(json.dumps(value, ensure_ascii=False), err=True)
+    log_json(value)
 
 
 def _show_usage(error: click.ClickException) -> int:

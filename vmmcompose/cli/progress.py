@@ -7,6 +7,7 @@ from typing import Protocol, Self
 import click
 
 from vmmcompose.cli.invocation import Invocation
+from vmmcompose.cli.jsonlog import log_json
 from vmmcompose.model.plan import Event, Plan
 from vmmcompose.render.events import change_line, event_json, event_line
 
@@ -107,20 +108,14 @@ class JsonSink(QuietSink):
         """The changes, in one object."""
         from vmmcompose.render.plan import plan_json
 
-        _echo_json({"level": "info", "event": "plan", "changes": plan_json(plan)["changes"]})
+        log_json({"level": "info", "event": "plan", "changes": plan_json(plan)["changes"]})
 
     def tell(self, event: Event) -> None:
         """Every event."""
-        _echo_json(event_json(event))
+        log_json(event_json(event))
 
     def ended(self, plan: Plan, words: str, seconds: float) -> None:
         """The summary, in one object."""
         changes = [{"address": change.address, "kind": change.kind} for change in plan.changes]
         value = {"level": "info", "event": "ended", "detail": words, "seconds": round(seconds, 3)}
-        _echo_json({**value, "changes": changes})
-
-
-def _echo_json(value: object) -> None:
-    import json
-
-    click.echo(json.dumps(value, ensure_ascii=False), err=True)
+        log_json({**value, "changes": changes})

@@ -1,0 +1,19 @@
+"""`--log-format json`: one JSON object per line on standard error, written by structlog."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+
+def log_json(fields: Mapping[str, Any]) -> None:
+    """Writes one line: `fields` with `event` and `level` among them, and the time in UTC."""
+    import structlog
+
+    logger = structlog.wrap_logger(
+        structlog.PrintLogger(sys.stderr),
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(ensure_ascii=False),
+        ],
+    )
+    logger.info(**fields)
