@@ -8,6 +8,11 @@ die() {
   exit 1
 }
 
+# The system's Python where it is new enough: one in somebody's home cannot be run by the other users whom some
+# tests play.
+PYTHON=/usr/bin/python3
+"$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || PYTHON=python3
+
 # Programs that vmm runs, its image builders included, each with the Debian package that has it.
 # shellcheck disable=SC2034 # the scripts that source this use it
 PROGRAMS=(
@@ -21,7 +26,7 @@ need_programs() {
   for pair in "$@"; do
     PATH="$PATH:/usr/sbin:/sbin" command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
   done
-  python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+  "$PYTHON" -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
   ((${#missing[@]})) || return 0
   local wanted
   wanted=$(printf '%s\n' "${missing[@]}" | sort -u | tr '\n' ' ')
@@ -36,8 +41,8 @@ need_programs() {
 }
 
 need_python() {
-  python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    die "Python 3.11 or newer is needed; this is $(python3 -V 2>&1)"
+  "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+    die "Python 3.11 or newer is needed; this is $("$PYTHON" -V 2>&1)"
 }
 
 # The virtual environment .venv with this checkout in it. Argument: the extras, e.g. "[dev]", or nothing.
@@ -48,7 +53,7 @@ need_venv() {
   if [[ -x .venv/bin/vmm && -f $stamp && $(<"$stamp") == "$want" ]] && .venv/bin/vmm --version >/dev/null 2>&1; then
     return 0
   fi
-  .venv/bin/python -c pass 2>/dev/null || python3 -m venv --clear .venv
+  .venv/bin/python -c pass 2>/dev/null || "$PYTHON" -m venv --clear .venv
   PIP_ROOT_USER_ACTION=ignore PIP_DISABLE_PIP_VERSION_CHECK=1 \
     .venv/bin/python -m pip install -q -e ".$extras" </dev/null || die "pip could not install vmm"
   printf '%s' "$want" >"$stamp"
