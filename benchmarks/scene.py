@@ -31,11 +31,15 @@ def fleet(count: int = VMS) -> Lab:
     kernel = images / "kernels" / "default"
     kernel.mkdir(parents=True)
     write_tiny_kernel(kernel / "vmlinux", obeys=True)
-    (kernel / "kernel.json").write_text('{"source": "tests/fakes", "version": "0", "created": "2026-01-01T00:00:00Z"}')
+    (kernel / "kernel.json").write_text(
+        '{"source": "tests/fakes", "version": "0", "created": "2026-01-01T00:00:00Z"}'
+    )
     rootfs = images / "rootfs"
     rootfs.mkdir()
     image = rootfs / "small.ext4"
-    subprocess.run(["mke2fs", "-q", "-t", "ext4", str(image), f"{IMAGE_MIB}M"], check=True, capture_output=True)
+    subprocess.run(
+        ["mke2fs", "-q", "-t", "ext4", str(image), f"{IMAGE_MIB}M"], check=True, capture_output=True
+    )
     (rootfs / "small.json").write_text(
         f'{{"source": "mke2fs", "sha256": "0", "created": "2026-01-01T00:00:00Z", "size": {IMAGE_MIB * 2**20}}}'
     )

@@ -17,6 +17,7 @@ import pytest
 from case_firecracker import CASE, FAKE, REAL
 from driver_case import VM_ID, Bench, bench
 from namespaces import Namespace
+from other_user import skip_unless_others_can_run
 
 from vmmcompose.drivers.base import Launch
 from vmmcompose.drivers.firecracker.api import FirecrackerApi
@@ -251,6 +252,7 @@ print(FirecrackerDriver().probe(paths, "0123456789ab", process))
 def test_another_user_sees_it_run(vmm: Bench) -> None:
     import pickle
 
+    skip_unless_others_can_run()
     process = DRIVER.start(vmm.launch())
     vmm.root.chmod(0o755)
     done = subprocess.run(

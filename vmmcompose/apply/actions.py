@@ -7,7 +7,7 @@ from typing import assert_never
 
 from vmmcompose.apply.context import Context, Progress, now
 from vmmcompose.apply.guests import start_vm, stop_vm, update_peers, wait_vm
-from vmmcompose.errors import HostError
+from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.guest import FSTAB, guest_files, removals
 from vmmcompose.host import disks, ext4, keys, locks, mounts, network, records, stored
 from vmmcompose.host.files import make_dir, remove_tree
@@ -83,7 +83,12 @@ def run_action(context: Context, action: Action, progress: Progress) -> None:  #
 def write_record(context: Context, action: WriteRecord) -> None:
     """Writes an intent; the time of creation is set the first time."""
     record = action.record
-    records.write_record(context.paths, record if record.created else replace(record, created=now()))
+    try:
+        records.write_record(context.paths, record if record.created else replace(record, created=now()))
+    except NoSpace:
+        # Deleting makes room. If it is interrupted, the old record still shows what is left of the VM.
+        if record.state != "deleting":
+            raise
 
 
 def sync_network(context: Context) -> None:
@@ -118,7 +123,9 @@ def write_guest_files(context: Context, action: WriteGuestFiles) -> None:
     stored.write_disk_info(paths, spec.name, replace(info, files_digest=""))
     disks.check_disk(disk)
     found = ext4.read_files(disk, [FSTAB, ENVIRONMENT])
-    existing = {path: (found.get(path) or b"").decode(errors="surrogateescape") for path in (FSTAB, ENVIRONMENT)}
+    existing = {
+        path: (found.get(path) or b"").decode(errors="surrogateescape") for path in (FSTAB, ENVIRONMENT)
+    }
     private, public = keys.host_key(paths, spec.name)
     entries = guest_files(
         spec,

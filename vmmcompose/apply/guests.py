@@ -5,7 +5,7 @@ from dataclasses import replace
 from vmmcompose.apply.context import Context, Progress, now
 from vmmcompose.drivers import driver
 from vmmcompose.drivers.base import Launch
-from vmmcompose.errors import HostError
+from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.guest import hosts_file
 from vmmcompose.host import disks, ready, records
 from vmmcompose.host.files import make_dir
@@ -27,7 +27,9 @@ def start_vm(context: Context, action: StartVm) -> None:
             f"VM {spec.vm}: kernel {spec.kernel} is gone", hint="`vmm kernel list` shows what there is"
         )
     for mount in spec.mounts:
-        disks.check_disk(paths.mount(spec.name, mount.tag))  # a dirty journal cannot be mounted from a ro device
+        disks.check_disk(
+            paths.mount(spec.name, mount.tag)
+        )  # a dirty journal cannot be mounted from a ro device
     runner = driver(spec.driver)
     launch = Launch(spec, paths, kernel, context.host.binaries.get(spec.driver, ""), context.host.kvm_usable)
     process = runner.start(launch)
@@ -44,7 +46,11 @@ def stop_vm(context: Context, action: StopVm, progress: Progress) -> None:
     driver(action.driver).stop(context.paths, action.vm_id, action.process, action.grace_s)
     # A VM found running without a record has none yet, or not for long.
     if isinstance(records.read_record(context.paths, action.name), Record):
-        context.update(action.name, state=action.then, process=None, health="")
+        try:
+            context.update(action.name, state=action.then, process=None, health="")
+        except NoSpace:
+            if action.then != "deleting":  # the record goes next, and what it takes up with it
+                raise
 
 
 def wait_vm(context: Context, action: WaitVm, progress: Progress) -> None:

@@ -21,7 +21,9 @@ def test_links_out_of_the_image_lead_nowhere(lab: Lab) -> None:
     for name in ("ssh/authorized_keys", "resolv.conf", "hosts"):
         (victim / name).parent.mkdir(parents=True, exist_ok=True)
         (victim / name).write_text(f"the host's own {name}\n")
-    before = {path: (path.read_text(), path.stat().st_mtime_ns) for path in victim.rglob("*") if path.is_file()}
+    before = {
+        path: (path.read_text(), path.stat().st_mtime_ns) for path in victim.rglob("*") if path.is_file()
+    }
     image = lab.root / "hostile.ext4"
     shutil.copy(lab.data / "images" / "rootfs" / "tiny.ext4", image)
     plant(

@@ -15,7 +15,7 @@ MANIFEST = """
 defaults: {image: tiny, memory: 128MiB, disk: 64MiB}
 vms:
   db:
-    healthcheck: {tcp: 80, timeout: 60s}
+    healthcheck: {tcp: 22, timeout: 60s}
   web:
     mounts: ["./site:site:ro", "./data:data:rw"]
     ports: ["8080:80"]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from other_user import as_nobody
+from other_user import as_nobody, skip_unless_others_can_run
 
 from vmmcompose.errors import HostError
 from vmmcompose.host.process import (
@@ -223,6 +223,7 @@ HIDE = 'mount -t proc -o hidepid=2 proc /proc && exec "$0" -c "$1"'
 @pytest.mark.root
 def test_a_process_hidden_by_hidepid_counts_as_alive(sleeper: Process) -> None:
     """In a mount namespace of its own, /proc is mounted so that others' processes do not show."""
+    skip_unless_others_can_run()
     mounts = Path("/proc/mounts").read_text()
     program = f"""
 import os

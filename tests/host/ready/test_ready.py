@@ -5,50 +5,20 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
-from driver_case import make_spec
 from namespaces import Namespace
+from waiting import Guest, Scene, free_port, later
 
 from vmmcompose.errors import DriverError, Interrupted
 from vmmcompose.host import watch
-from vmmcompose.host.process import signal_process, spawn, wait_gone
-from vmmcompose.host.ready import Waited, wait_ready
+from vmmcompose.host.process import signal_process, wait_gone
+from vmmcompose.host.ready import Waited
 from vmmcompose.model.desired import Healthcheck
-from vmmcompose.model.paths import Paths
-from vmmcompose.model.record import Process
-
-
-class Scene:
-    """One VM: a sleeping process for the VMM, the loopback address for the guest."""
-
-    def __init__(self, root: Path) -> None:
-        self.paths = Paths(PurePosixPath(root))
-        self.spec = make_spec("qemu", vm="web", ip="127.0.0.1")
-        Path(self.paths.logs(self.spec.name)).mkdir(parents=True)
-        self.process = spawn(["sleep", "300"], log_path=str(root / "log"))
-        self.phases: list[str] = []
-        self.cancelled = threading.Event()
-
-    def prints(self, text: str) -> None:
-        with Path(self.paths.console(self.spec.name)).open("a") as console:
-            console.write(text)
-
-    def wait(
-        self, check: Healthcheck | None, timeout_s: float = 30, process: Process | None = None
-    ) -> Waited:
-        return wait_ready(
-            self.paths,
-            replace(self.spec, healthcheck=check),
-            process or self.process,
-            timeout_s=timeout_s,
-            on_phase=self.phases.append,
-            cancelled=self.cancelled,
-        )
 
 
 @pytest.fixture
@@ -57,47 +27,6 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
     yield made
     signal_process(made.process, signal.SIGKILL)
     assert wait_gone(made.process, 10)
-
-
-class Guest:
-    """A listener that answers each connection as told; `{n}` answers follow one another, the last one stays."""
-
-    def __init__(self, *answers: bytes, port: int = 0) -> None:
-        self.listener = socket.create_server(("127.0.0.1", port))
-        self.port: int = self.listener.getsockname()[1]
-        self.answers = list(answers)
-        self.heard: list[bytes] = []
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                return
-            with connection:
-                answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-                if answer.startswith(b"HTTP"):
-                    self.heard.append(connection.recv(4096))
-                connection.sendall(answer)
-
-    def close(self) -> None:
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.thread.join(10)
-
-
-def later(seconds: float, action: Callable[[], object]) -> threading.Timer:
-    timer = threading.Timer(seconds, action)
-    timer.start()
-    return timer
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def test_a_port_that_opens_later_ends_the_wait(scene: Scene) -> None:
