@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Self
@@ -32,8 +33,8 @@ def missing() -> str:
 class BareGuest:
     """One guest with a disk copied from an image, files in it, and a second disk with the label `site`."""
 
-    def __init__(self, work: Path, image: Image, kernel: Kernel, *, memory_mib: int = 256) -> None:
-        self.work = work
+    def __init__(self, image: Image, kernel: Kernel, *, memory_mib: int = 256) -> None:
+        self.work = work = Path(tempfile.mkdtemp(prefix="vmm-guest-"))
         self.kernel = kernel
         self.memory_mib = memory_mib
         self.disk = work / "root.ext4"
@@ -95,6 +96,7 @@ class BareGuest:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
+        shutil.rmtree(self.work)
 
     def console(self) -> str:
         """What the guest has printed."""

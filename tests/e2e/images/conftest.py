@@ -1,7 +1,8 @@
 """A store built from packages, once for all tests of images."""
 
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 from typing import TypeVar
 
@@ -27,11 +28,12 @@ def unless_offline(make: Callable[[], T]) -> T:
 
 
 @pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+def store() -> Iterator[Paths]:
     """A new data folder, where guests can be built and booted."""
     if missing():
         pytest.skip(missing())
-    return Paths(PurePosixPath(tmp_path_factory.mktemp("store") / "data"))
+    with tempfile.TemporaryDirectory(prefix="vmm-store-") as folder:
+        yield Paths(PurePosixPath(folder) / "data")
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,5 @@
 """The image debian-12, booted for real."""
 
-from pathlib import Path
-
 import pytest
 from bare_guest import BareGuest
 from guest_duties import check_duties
@@ -12,10 +10,8 @@ pytestmark = [pytest.mark.guest, pytest.mark.root, pytest.mark.slow]
 MEMORY_MIB = 512
 
 
-def test_debian_does_its_duties_and_obeys_ctrl_alt_delete(
-    tmp_path: Path, debian: Image, kernel: Kernel
-) -> None:
-    with BareGuest(tmp_path, debian, kernel, memory_mib=MEMORY_MIB) as guest:
+def test_debian_does_its_duties_and_obeys_ctrl_alt_delete(debian: Image, kernel: Kernel) -> None:
+    with BareGuest(debian, kernel, memory_mib=MEMORY_MIB) as guest:
         guest.start().wait_for_ssh()
         check_duties(guest)
         assert guest.says("systemctl is-system-running --wait || systemctl --failed") == "running"
@@ -26,8 +22,8 @@ def test_debian_does_its_duties_and_obeys_ctrl_alt_delete(
         assert "Restarting system" in guest.console()
 
 
-def test_debian_obeys_the_power_button(tmp_path: Path, debian: Image, kernel: Kernel) -> None:
-    with BareGuest(tmp_path, debian, kernel, memory_mib=MEMORY_MIB) as guest:
+def test_debian_obeys_the_power_button(debian: Image, kernel: Kernel) -> None:
+    with BareGuest(debian, kernel, memory_mib=MEMORY_MIB) as guest:
         guest.start().wait_for_ssh()
         assert guest.says("systemctl is-system-running --wait || systemctl --failed") == "running"
         guest.press_power_button()
@@ -35,8 +31,8 @@ def test_debian_obeys_the_power_button(tmp_path: Path, debian: Image, kernel: Ke
         assert "Power down" in guest.console()
 
 
-def test_debian_powers_off(tmp_path: Path, debian: Image, kernel: Kernel) -> None:
-    with BareGuest(tmp_path, debian, kernel, memory_mib=MEMORY_MIB) as guest:
+def test_debian_powers_off(debian: Image, kernel: Kernel) -> None:
+    with BareGuest(debian, kernel, memory_mib=MEMORY_MIB) as guest:
         guest.start().wait_for_ssh()
         guest.ssh("poweroff")
         guest.wait_for_end()

@@ -1,7 +1,5 @@
 """The kernel from a package and the image tiny, booted for real."""
 
-from pathlib import Path
-
 import pytest
 from bare_guest import BareGuest
 from guest_duties import check_duties, fetch
@@ -11,8 +9,8 @@ from vmmcompose.model.observed import Image, Kernel
 pytestmark = [pytest.mark.guest, pytest.mark.root]
 
 
-def test_tiny_does_its_duties_and_obeys_ctrl_alt_delete(tmp_path: Path, tiny: Image, kernel: Kernel) -> None:
-    with BareGuest(tmp_path, tiny, kernel) as guest:
+def test_tiny_does_its_duties_and_obeys_ctrl_alt_delete(tiny: Image, kernel: Kernel) -> None:
+    with BareGuest(tiny, kernel) as guest:
         guest.start().wait_for_ssh()
         check_duties(guest)
         assert fetch(guest) == "a page of the mount\n"
@@ -24,8 +22,8 @@ def test_tiny_does_its_duties_and_obeys_ctrl_alt_delete(tmp_path: Path, tiny: Im
 
 
 @pytest.mark.parametrize("command", ["poweroff", "reboot"])
-def test_tiny_ends_when_it_is_told_to(tmp_path: Path, tiny: Image, kernel: Kernel, command: str) -> None:
-    with BareGuest(tmp_path, tiny, kernel) as guest:
+def test_tiny_ends_when_it_is_told_to(tiny: Image, kernel: Kernel, command: str) -> None:
+    with BareGuest(tiny, kernel) as guest:
         # The ELF form is what Firecracker boots; here it comes up through QEMU's PVH entry.
         guest.start(kernel_file=kernel.vmlinux).wait_for_ssh()
         assert guest.says("echo kept > /root/kept; cat /root/kept") == "kept"
@@ -34,10 +32,10 @@ def test_tiny_ends_when_it_is_told_to(tmp_path: Path, tiny: Image, kernel: Kerne
         assert "tiny: stopping" in guest.console()
 
 
-def test_tiny_without_a_host_key_makes_one(tmp_path: Path, tiny: Image, kernel: Kernel) -> None:
+def test_tiny_without_a_host_key_makes_one(tiny: Image, kernel: Kernel) -> None:
     from vmmcompose.host import ext4
 
-    with BareGuest(tmp_path, tiny, kernel) as guest:
+    with BareGuest(tiny, kernel) as guest:
         ext4.write_files(guest.disk, [], ["/etc/ssh/ssh_host_ed25519_key"])
         guest.start().wait_for_ssh()
         refused = guest.ssh("true")
@@ -45,8 +43,8 @@ def test_tiny_without_a_host_key_makes_one(tmp_path: Path, tiny: Image, kernel: 
         assert b"Host key verification failed" in refused.stderr
 
 
-def test_a_guest_without_a_root_says_so_and_ends(tmp_path: Path, tiny: Image, kernel: Kernel) -> None:
-    with BareGuest(tmp_path, tiny, kernel) as guest:
+def test_a_guest_without_a_root_says_so_and_ends(tiny: Image, kernel: Kernel) -> None:
+    with BareGuest(tiny, kernel) as guest:
         guest.start(root="LABEL=nowhere")
         guest.wait_for_end()
         assert "no root filesystem: LABEL=nowhere did not appear" in guest.console()
