@@ -6,7 +6,8 @@
     ├── HostUnfit           69  this host cannot do it (no root, no binary, no KVM)
     ├── Refused              1  the plan holds problems, or data would be lost without consent
     ├── HostError            1  a system call or tool failed
-    │   └── DriverError      1  a VMM refused or did not answer
+    │   ├── DriverError      1  a VMM refused or did not answer
+    │   └── NoSpace          1  the host's disk is full
     ├── ApplyFailed          1  some steps failed; the rest was done
     ├── NotConverged         1  after apply the host still differs
     ├── Locked              75  another vmm holds the lock
@@ -64,6 +65,10 @@ class HostError(VmmError):
 
 class DriverError(HostError):
     """A VMM refused a request or did not answer."""
+
+
+class NoSpace(HostError):
+    """The host's disk is full, or the user's share of it."""
 
 
 class ApplyFailed(VmmError):

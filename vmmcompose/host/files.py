@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import get_native_id
 
-from vmmcompose.errors import HostError
+from vmmcompose.errors import HostError, NoSpace
 
 PathLike = str | os.PathLike[str]
 
@@ -32,7 +32,8 @@ def temp_path(path: PathLike) -> Path:
 def failed(what: str, error: OSError) -> HostError:
     """`what` (`cannot …`) with the system's reason, and a hint where there is one."""
     reason = error.strerror or str(error)
-    return HostError(f"{what}: {reason}", hint=_hint(error))
+    kind = NoSpace if error.errno in _NO_SPACE else HostError
+    return kind(f"{what}: {reason}", hint=_hint(error))
 
 
 def _hint(error: OSError) -> str:

@@ -9,7 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import PurePosixPath
 
 from vmmcompose.errors import HostUnfit, Locked
@@ -35,14 +35,20 @@ def hold(
     fd = _open(path)
     try:
         _acquire(fd, what, timeout_s, on_wait)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"pid {os.getpid()} ({_command()})".encode(), 0)
+        _sign(fd, f"pid {os.getpid()} ({_command()})")
         try:
             yield
         finally:
-            os.ftruncate(fd, 0)
+            _sign(fd, "")
     finally:
         os.close(fd)
+
+
+def _sign(fd: int, holder: str) -> None:
+    """Says who holds the lock. Only a courtesy: on a full disk the lock holds without it."""
+    with suppress(OSError):
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, holder.encode(), 0)
 
 
 def _open(path: PurePosixPath) -> int:

@@ -6,6 +6,7 @@ the same bytes always mean the same.
 
 import json
 import os
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import PurePosixPath
 
@@ -74,10 +75,10 @@ def remember(paths: Paths, path: str, key: str, desired: Desired) -> None:
     """
     store = _store(paths, path)
     if os.access(str(paths.state()), os.W_OK):
-        make_dir(store.parent, 0o700)
-        write_atomic(
-            store, json.dumps({"key": key, "desired": desired_to_json(desired)}).encode(), mode=0o600
-        )
+        with suppress(HostError):
+            make_dir(store.parent, 0o700)
+            content = json.dumps({"key": key, "desired": desired_to_json(desired)})
+            write_atomic(store, content.encode(), mode=0o600)
 
 
 def reading_key(data: bytes, *bearing: str) -> str:

@@ -25,7 +25,8 @@ def read_disk(paths: Paths, name: str) -> Disk | None:
         return None
     value = _read_json(paths.disk_info(name))
     try:
-        return Disk(size, DiskInfo(**value)) if value else Disk(size)
+        known = bool(value) and all(isinstance(item, str) for item in value.values())
+        return Disk(size, DiskInfo(**value)) if known else Disk(size)
     except TypeError:
         return Disk(size)
 
