@@ -41,11 +41,13 @@ def read_record(paths: Paths, name: str) -> Record | UnreadableRecord | None:
     try:
         with open(path, encoding="utf-8") as file:
             public = json.load(file)
+        if not isinstance(public, dict):
+            return UnreadableRecord(name, path, "it is no JSON object")
         secret = _read_secret(paths, name) if public.get("has_secrets") else {}
         record = record_from_json(public, secret)
     except FileNotFoundError:
         return None
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         return _unreadable(name, path, public, error)
     if record.spec.name != name:
         return UnreadableRecord(name, path, f"it names another VM, {record.spec.name}", ip=record.spec.ip)
@@ -106,12 +108,17 @@ def _unreadable(name: str, path: str, public: Any, error: Exception) -> Unreadab
         foreign = "schema_version" not in public and "ip_address" in public
         spec = public.get("spec")
         ip = str(public.get("ip_address") or (spec.get("ip") if isinstance(spec, dict) else "") or "")
-    why = (
-        error.strerror
-        if isinstance(error, OSError) and error.strerror
-        else f"{type(error).__name__}: {error}"
-    )
-    return UnreadableRecord(name, path, why, foreign=foreign, ip=ip)
+    return UnreadableRecord(name, path, _why(error), foreign=foreign, ip=ip)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
+        return f"it is no JSON: {error}"
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return str(error)
 
 
 def _dump(value: Json) -> bytes:

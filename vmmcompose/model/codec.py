@@ -10,6 +10,7 @@ from typing import Any
 
 from vmmcompose.model.desired import Dependency, Desired, DesiredVm, Forward, GuestFile, Healthcheck, Mount
 from vmmcompose.model.record import SCHEMA_VERSION, Process, Record
+from vmmcompose.model.shape import require_record
 from vmmcompose.model.spec import VmSpec
 
 Json = dict[str, Any]
@@ -35,7 +36,7 @@ def record_from_json(public: Json, secret: Json | None) -> Record:
     if public["schema_version"] != SCHEMA_VERSION:
         raise ValueError(f"schema version {public['schema_version']}, this vmm writes {SCHEMA_VERSION}")
     process = Process(**public["process"]) if public["process"] else None
-    return Record(
+    record = Record(
         spec=_spec(public["spec"], secret or {}),
         state=public["state"],
         process=process,
@@ -44,6 +45,8 @@ def record_from_json(public: Json, secret: Json | None) -> Record:
         health=public["health"],
         sealed=secret is None,
     )
+    require_record(record)
+    return record
 
 
 def desired_to_json(desired: Desired) -> Json:

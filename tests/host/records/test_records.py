@@ -3,11 +3,14 @@
 import json
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
-from projects import edit, plan_for, shop
+from projects import edit as changed
+from projects import plan_for, shop
 from simulated_host import SimulatedHost
 
 from vmmcompose.host.records import delete_record, read_record, read_records, write_record
@@ -18,7 +21,7 @@ from vmmcompose.model.record import Process, Record, UnreadableRecord
 
 def full_record() -> Record:
     """A record that uses every field."""
-    desired = edit(
+    desired = changed(
         shop(),
         "web",
         env=(("TOKEN", "s3cret"),),
@@ -62,11 +65,13 @@ def test_a_record_without_secrets_leaves_no_secret_file_of_an_older_one(paths: P
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "JSONDecodeError"),
-        ("{", "JSONDecodeError"),
-        ("[]", "AttributeError"),
+        ("", "no JSON"),
+        ("{", "no JSON"),
+        ("[" * 100_000, "no JSON"),
+        ("[]", "no JSON object"),
+        ("null", "no JSON object"),
         ('{"schema_version": 99}', "schema version 99"),
-        ('{"schema_version": 1}', "KeyError"),
+        ('{"schema_version": 1}', "'process' is missing"),
     ],
 )
 def test_what_cannot_be_read_is_reported_and_never_skipped(paths: Paths, text: str, words: str) -> None:
@@ -75,6 +80,44 @@ def test_what_cannot_be_read_is_reported_and_never_skipped(paths: Paths, text: s
     records, unreadable = read_records(paths)
     assert [record.spec.name for record in records] == ["shop-web"]
     assert [(bad.name, words in bad.why) for bad in unreadable] == [("broken", True)]
+
+
+Edit = Callable[[dict[str, Any]], object]
+EDITS: list[tuple[str, Edit]] = [
+    ("spec.cpus", lambda record: record["spec"].update(cpus="two")),
+    ("spec.cpus", lambda record: record["spec"].update(cpus=True)),
+    ("spec.memory_mib", lambda record: record["spec"].update(memory_mib=1.5)),
+    ("spec.ip", lambda record: record["spec"].update(ip=None)),
+    ("spec.ip", lambda record: record["spec"].update(ip="172.16.0.300")),
+    ("spec.mac", lambda record: record["spec"].update(mac="zz")),
+    ("spec.tap", lambda record: record["spec"].update(tap="lo")),
+    ("spec.id", lambda record: record["spec"].update(id="../../../etc")),
+    ("spec.id", lambda record: record["spec"].update(id=[1])),
+    ("spec.name", lambda record: record["spec"].update(project="other")),
+    ("spec.driver", lambda record: record["spec"].update(driver=None)),
+    ("spec.ports", lambda record: record["spec"]["ports"][0].update(host="80 -j ACCEPT")),
+    ("spec.ports.host", lambda record: record["spec"]["ports"][0].update(host=0)),
+    ("spec.ports.bind", lambda record: record["spec"]["ports"][0].update(bind="1.2.3.4\n-A INPUT -j DROP")),
+    ("spec.mounts.tag", lambda record: record["spec"]["mounts"][0].update(tag="../../x")),
+    ("process.pid", lambda record: record["process"].update(pid=-1)),
+    ("process", lambda record: record["process"].update(pid="1")),
+    ("process.pid", lambda record: record["process"].update(pid=10**30)),
+    ("state", lambda record: record.update(state="flying")),
+    ("state", lambda record: record.update(state=[])),
+    ("started", lambda record: record.update(started=5)),
+]
+
+
+@pytest.mark.parametrize(("words", "edit"), EDITS)
+def test_a_value_that_cannot_be_is_named(paths: Paths, words: str, edit: Edit) -> None:
+    write_record(paths, full_record())
+    file = Path(paths.record("shop-web"))
+    value = json.loads(file.read_text())
+    edit(value)
+    file.write_text(json.dumps(value))
+    bad = read_record(paths, "shop-web")
+    assert isinstance(bad, UnreadableRecord)
+    assert f"{words} cannot be " in bad.why
 
 
 def test_the_address_of_a_damaged_record_stays_known(paths: Paths) -> None:
@@ -95,7 +138,7 @@ def test_a_record_of_the_go_tool_is_recognised_and_its_address_blocked(paths: Pa
     )
     assert read_records(paths)[1] == (
         UnreadableRecord(
-            "old", str(paths.record("old")), "KeyError: 'schema_version'", foreign=True, ip="172.16.0.9"
+            "old", str(paths.record("old")), "'schema_version' is missing", foreign=True, ip="172.16.0.9"
         ),
     )
 
