@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import Change, DeleteTap, DeleteVm, Reason, StopVm
+from vmmcompose.model.plan import Change, ChangeKind, DeleteTap, DeleteVm, Reason, StopVm
 from vmmcompose.model.record import Record
 from vmmcompose.plan.view import Index
 from vmmcompose.plan.work import VmWork, dead_reason
@@ -17,6 +17,7 @@ def work_stopped(record: Record, index: Index, options: Options) -> VmWork:
     work.settled = replace(record, state="stopped", process=None)
     tap = index.observed.links is not None and spec.tap in index.observed.links
     if view.process is not None:
+        work.holds = spec.ip
         work.stop = StopVm(spec.name, spec.id, view.driver, view.process, options.grace_s)
         work.intent = replace(record, state="stopping", process=view.process)
         work.change = Change(work.address, "stop", (Reason("power", "running", "stopped"),))
@@ -33,13 +34,20 @@ def work_stopped(record: Record, index: Index, options: Options) -> VmWork:
 
 
 def work_absent(name: str, vm: str, vm_id: str, tap: str, index: Index, options: Options, why: str) -> VmWork:
-    """What it takes until nothing of this VM is left."""
+    """What it takes until nothing of this VM is left, or with `keep_disks` nothing but its folders.
+
+    The caller has made sure that what has this name on the host is this project's.
+    """
     view = index.view(name, vm_id, "")
     work = VmWork(vm, f"vm/{vm}")
     has_tap = index.observed.links is not None and tap in index.observed.links
-    if view.record is None and view.process is None and not has_tap and name not in index.observed.folders:
+    found = view.process is not None or has_tap
+    if not options.keep_disks:
+        found = found or view.record is not None or name in index.observed.folders
+    if not found:
         return work
     if view.record is not None:
+        work.holds = view.record.spec.ip
         work.depends_on = view.record.spec.depends_on
         work.intent = replace(view.record, state="deleting", process=view.process)
         if work.intent == view.record:
@@ -48,6 +56,8 @@ def work_absent(name: str, vm: str, vm_id: str, tap: str, index: Index, options:
         work.stop = StopVm(name, vm_id, view.driver, view.process, options.grace_s, "deleting")
     if has_tap:
         work.after.append(DeleteTap(tap))
-    work.after.append(DeleteVm(name, vm_id))
-    work.change = Change(work.address, "delete", (Reason(why=why),))
+    if not options.keep_disks:
+        work.after.append(DeleteVm(name, vm_id))
+    kind: ChangeKind = "stop" if options.keep_disks else "delete"
+    work.change = Change(work.address, kind, (Reason(why=why),))
     return work

@@ -6,7 +6,7 @@ starts go dependencies first, as `depends_on` says.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 
 from vmmcompose.model.desired import Dependency
 from vmmcompose.model.options import Options
@@ -24,6 +24,8 @@ class Graph:
     started: dict[str, int] = field(default_factory=dict)
     waited: dict[str, int] = field(default_factory=dict)
     network: int | None = None
+    released: dict[str, list[int]] = field(default_factory=dict)
+    """By address: the stops after which no guest has it any more."""
 
     def add(self, address: str, action: Action, after: Iterable[int | None] = ()) -> int:
         """Appends a step and gives its id; None among `after` is left out."""
@@ -65,7 +67,10 @@ def _order(by_vm: Mapping[str, VmWork], needs: Mapping[str, tuple[Dependency, ..
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for vm in sorted(by_vm):
         sorter.add(vm, *(dependency.vm for dependency in needs[vm] if dependency.vm in by_vm))
-    return list(sorter.static_order())
+    try:
+        return list(sorter.static_order())
+    except CycleError:  # records of two versions of a manifest, mixed by an interruption; stopping must work
+        return sorted(by_vm)
 
 
 def _stop_all(
@@ -81,6 +86,7 @@ def _stop_all(
         if work.stop is not None:
             after = [graph.intents.get(vm), *(graph.stopped.get(other) for other in dependents[vm])]
             graph.stopped[vm] = graph.add(work.address, work.stop, after)
+            graph.released.setdefault(work.holds, []).append(graph.stopped[vm])
 
 
 def _bring_up(
@@ -93,7 +99,9 @@ def _bring_up(
         last = graph.add(work.address, work.tap, [last, graph.network])
     if work.start is not None:
         ready = [_reached(graph, dependency, by_vm, options) for dependency in needs]
-        last = graph.started[work.vm] = graph.add(work.address, work.start, [last, graph.network, *ready])
+        free = graph.released.get(work.start.spec.ip, ())
+        after = [last, graph.network, *ready, *free]
+        last = graph.started[work.vm] = graph.add(work.address, work.start, after)
     if work.wait is not None and work.vm not in graph.waited:
         last = graph.waited[work.vm] = graph.add(work.address, work.wait, [last, graph.network])
     if work.peers is not None:

@@ -44,9 +44,11 @@ def make_plan(
     only = close_over(desired, frozenset(options.only))
     specs = choose_specs(desired, observed, settings, only, ours)
     look = index(observed)
-    problems = list(specs.problems)
     works = _works(desired, specs.by_vm, look, settings, options, only, ours)
-    running = [specs.by_vm[work.vm] for work in works if work.settled is not None and work.vm in specs.by_vm]
+    up = [vm.name for vm in desired.vms if vm.power == "running" and (not only or vm.name in only)]
+    # A VM that is to stop, or that nobody asked about, is refused nothing.
+    problems = [problem for vm in up for problem in specs.problems.get(vm, ())]
+    running = [specs.by_vm[vm] for vm in up if vm in specs.by_vm]
     problems += check_names(running, observed, desired.project)
     for work in works:
         if work.start is not None:
@@ -101,7 +103,7 @@ def _works(
             works.append(work_running(spec, find_image(spec, look.observed), look, settings, mine))
         elif vm.power == "stopped" and record is not None:
             works.append(work_stopped(record, look, options))
-        elif vm.power == "absent":
+        elif vm.power == "absent" and _may_delete(desired.project, vm.name, look):
             works.append(_absent(desired.project, vm.name, record, look, settings, options, "asked for"))
     if not only:
         wanted = {vm.name for vm in desired.vms}
@@ -113,6 +115,14 @@ def _works(
                     )
                 )
     return works
+
+
+def _may_delete(project: str, vm: str, look: Index) -> bool:
+    """Whether what has this VM's name on the host is not another project's (`a-b` + `c`, `a` + `b-c`) or tool's."""
+    name = host_name(project, vm)
+    record = look.records.get(name)
+    foreign = any(bad.foreign and bad.name == name for bad in look.observed.unreadable)
+    return not foreign and (record is None or record.spec.project == project)
 
 
 def _absent(
@@ -159,7 +169,8 @@ def _assemble(
         changes.append(
             Change("taps", "delete", tuple(Reason(why=f"TAP {tap} belongs to no VM") for tap in taps))
         )
-    problems = [*problems, *stray_processes(observed, [*middle.values()])]
+    stopping = [work.stop.vm_id for work in works if work.stop is not None]
+    problems = [*problems, *stray_processes(observed, [*middle.values()], stopping)]
     problems += stray_disks(observed, desired, frozenset(middle))
     sweeps: list[SweepFile | DeleteTap] = [
         *(SweepFile(path) for path in observed.leftovers),

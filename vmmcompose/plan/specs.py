@@ -19,7 +19,7 @@ class Specs:
     """What was chosen, by short name, and what could not be."""
 
     by_vm: dict[str, VmSpec] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: dict[str, list[Problem]] = field(default_factory=dict)
 
 
 def host_name(project: str, vm: str) -> str:
@@ -39,12 +39,13 @@ def choose_specs(
     `only` limits which VMs may get a first address; `records` are this project's, by short name.
     """
     specs = Specs()
-    addresses = _addresses(desired, observed, settings, only, records, specs.problems)
+    addresses = _addresses(desired, observed, settings, only, records, specs)
     peers = tuple(sorted(addresses.items()))
     for vm in desired.vms:
         if vm.name in addresses:
             record = records.get(vm.name)
-            spec = _spec(desired, vm, addresses[vm.name], observed, settings, record, specs.problems)
+            problems = specs.problems.setdefault(vm.name, [])
+            spec = _spec(desired, vm, addresses[vm.name], observed, settings, record, problems)
             specs.by_vm[vm.name] = replace(spec, peers=peers)
     return specs
 
@@ -55,7 +56,7 @@ def _addresses(
     settings: Settings,
     only: frozenset[str],
     records: Mapping[str, Record],
-    problems: list[Problem],
+    specs: Specs,
 ) -> dict[str, str]:
     ours = {host_name(desired.project, vm.name) for vm in desired.vms}
     taken = {record.spec.ip for record in observed.records if record.spec.name not in ours}
@@ -78,7 +79,7 @@ def _addresses(
             continue
         address = pool.take()
         if address is None:
-            problems.append(exhausted(vm.name, settings))
+            specs.problems[vm.name] = [exhausted(vm.name, settings)]
         else:
             chosen[vm.name] = address
     return chosen

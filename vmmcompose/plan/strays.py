@@ -41,9 +41,14 @@ def stray_disks(observed: Observed, desired: Desired, known: Collection[str]) ->
     ]
 
 
-def stray_processes(observed: Observed, records: Collection[Record]) -> list[Problem]:
-    """A warning for each VMM of ours that no record names; it may hold somebody's data, so it is left running."""
-    known = {record.spec.id for record in (*observed.records, *records)}
+def stray_processes(
+    observed: Observed, records: Collection[Record], stopping: Collection[str]
+) -> list[Problem]:
+    """A warning for each VMM of ours that no record names; it may hold somebody's data, so it is left running.
+
+    `stopping` are the ids of VMs that the plan ends anyway.
+    """
+    known = {record.spec.id for record in (*observed.records, *records)} | set(stopping)
     if any(not record.foreign for record in observed.unreadable):
         return []
     return [

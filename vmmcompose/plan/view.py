@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from vmmcompose.model.desired import Mount
-from vmmcompose.model.observed import Disk, Observed
+from vmmcompose.model.observed import Disk, MountImage, Observed
 from vmmcompose.model.record import Process, Record
 
 MIB = 1024 * 1024
@@ -45,6 +45,8 @@ class Index:
     processes: Mapping[str, tuple[Process, str]]
     records: Mapping[str, Record]
     """By the name on the host."""
+    mounts: Mapping[str, Mapping[str, MountImage]]
+    """By the name on the host and the tag."""
 
     def view(self, name: str, vm_id: str, driver: str) -> VmView:
         """The VM called `name` on the host."""
@@ -57,7 +59,7 @@ class Index:
 
     def mount_reason(self, name: str, mount: Mount) -> str:
         """Why a mount's image has to be built, in words; empty where it has not."""
-        image = self.observed.mounts.get((name, mount.tag))
+        image = self.mounts.get(name, {}).get(mount.tag)
         if image is None:
             return "its image is missing"
         if (image.source, image.mode) != (mount.source, mount.mode):
@@ -66,8 +68,7 @@ class Index:
         if (
             mount.mode == "ro"
             and source is not None
-            and source.kind == "directory"
-            and source.digest != image.digest
+            and source.digest not in ("", image.digest)  # empty: nobody looked into the folder
         ):
             return "the folder's content changed"
         return ""
@@ -76,8 +77,8 @@ class Index:
         """Tags of writable images that would be made anew or deleted: what the guest wrote there goes."""
         wanted = {mount.tag: mount for mount in mounts}
         lost = []
-        for (owner, tag), image in sorted(self.observed.mounts.items()):
-            if owner == name and image.mode == "rw":
+        for tag, image in sorted(self.mounts.get(name, {}).items()):
+            if image.mode == "rw":
                 mount = wanted.get(tag)
                 if mount is None or self.mount_reason(name, mount):
                     lost.append(tag)
@@ -85,13 +86,17 @@ class Index:
 
     def old_tags(self, name: str, wanted: frozenset[str]) -> list[str]:
         """Tags of images that no mount wants any more."""
-        return sorted(tag for owner, tag in self.observed.mounts if owner == name and tag not in wanted)
+        return sorted(self.mounts.get(name, {}).keys() - wanted)
 
 
 def index(observed: Observed) -> Index:
     """The look-ups for one observation."""
+    mounts: dict[str, dict[str, MountImage]] = {}
+    for (name, tag), image in observed.mounts.items():
+        mounts.setdefault(name, {})[tag] = image
     return Index(
         observed,
         {found.vm_id: (found.process, found.driver) for found in observed.processes},
         {record.spec.name: record for record in observed.records},
+        mounts,
     )

@@ -77,9 +77,10 @@ def _keep_running(
     kept = replace(spec, peers=record.spec.peers, resolvers=record.spec.resolvers)
     if record.sealed:
         kept = replace(kept, env=record.spec.env, files=record.spec.files)
-    if kept != record.spec:
-        work.intent = replace(record, spec=kept)
-    work.settled = replace(record, spec=kept)
+    another_check = record.spec.healthcheck != spec.healthcheck
+    work.settled = replace(record, spec=kept, health="" if another_check else record.health)
+    if work.settled != record:
+        work.intent = work.settled
     if peers_changed:
         work.peers = UpdatePeers(spec)
     if taps:
@@ -88,6 +89,8 @@ def _keep_running(
     if options.wait and record.health == "unhealthy":
         work.wait = wait_for(spec, options)
         reasons.append(Reason(why="it did not answer when last waited for"))
+    elif options.wait and not work.settled.health and (another_check or peers_changed):
+        work.wait = wait_for(spec, options)  # names are written over SSH, which may not be up yet
     if reasons:
         kind: ChangeKind = "repair" if not differences else "update"
         work.change = Change(work.address, kind, tuple(reasons))
@@ -106,6 +109,7 @@ def _start(
     if record == work.intent:
         work.intent = None
     if view.process is not None:
+        work.holds = old.spec.ip
         work.stop = StopVm(spec.name, spec.id, view.driver, view.process, options.grace_s, "starting")
     work.before = _disk_actions(spec, image, view, replaced=bool(need.replaces)) + _mount_actions(spec, index)
     digest = files_digest(spec)
@@ -144,10 +148,11 @@ def _replace_reasons(
 ) -> list[Reason]:
     if view.disk is None:
         return []
-    reasons = [r for d in differences if d.cost == "replace" for r in d.reasons]
     info = view.disk.info
-    if not reasons and info is not None and info.image != spec.image:
-        reasons.append(Reason("image", info.image, spec.image))
+    if info is None:
+        reasons = [r for d in differences if d.cost == "replace" for r in d.reasons]
+    else:  # the disk itself tells; the record may hold the intent of a command that never came to it
+        reasons = [Reason("image", info.image, spec.image)] if info.image != spec.image else []
     if options.recreate:
         renewed = image is not None and info is not None and info.image_digest != image.digest
         why = "the image was built anew" if renewed else "asked for with --recreate"

@@ -20,6 +20,8 @@ class VmWork:
     intent: Record | None = None
     """Written first, under the host lock."""
     stop: StopVm | None = None
+    holds: str = ""
+    """The address its guest has until it is stopped; nobody else may start with it before."""
     before: list[Action] = field(default_factory=list)
     tap: CreateTap | None = None
     start: StartVm | None = None
