@@ -1,29 +1,24 @@
 """What the firecracker driver does beyond the drivers' contract, with the stand-in and with a real binary."""
 
-import os
 import signal
-import socket
 import stat
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from case_firecracker import CASE, FAKE, REAL
+from case_firecracker import CASE, REAL
 from driver_case import VM_ID, Bench, bench
+from firecracker_lab import start_failure
 from namespaces import Namespace
 from other_user import skip_unless_others_can_run
 
-from vmmcompose.drivers.base import Launch
-from vmmcompose.drivers.firecracker.api import FirecrackerApi
 from vmmcompose.drivers.firecracker.driver import FirecrackerDriver
 from vmmcompose.errors import DriverError
-from vmmcompose.host.process import alive, scan, signal_process
+from vmmcompose.host.process import alive, signal_process
 from vmmcompose.model.record import Process
 
 pytestmark = pytest.mark.root
@@ -48,15 +43,6 @@ def vmm(request: pytest.FixtureRequest, netns: Namespace) -> Iterator[Bench]:
 
 def status(vmm: Bench, process: Process) -> str:
     return DRIVER.probe(vmm.paths, VM_ID, process)
-
-
-def failure(launch: Launch) -> DriverError:
-    with pytest.raises(DriverError) as caught:
-        DRIVER.start(launch)
-    assert scan(str(launch.paths.sockets())) == []
-    assert not Path(launch.paths.socket(launch.spec.id)).exists()
-    assert launch.spec.vm in caught.value.message
-    return caught.value
 
 
 def test_pause_and_resume(vmm: Bench) -> None:
@@ -136,7 +122,7 @@ def test_probing_writes_no_log(vmm: Bench) -> None:
 def test_a_refused_request_says_which_and_why(vmm: Bench) -> None:
     launch = vmm.launch()
     Path(vmm.paths.disk(launch.spec.name)).unlink()
-    error = failure(launch)
+    error = start_failure(launch)
     assert "firecracker refused PUT /drives/rootfs" in error.message
     assert "No such file or directory" in error.message
     assert "disk image" in error.hint
@@ -145,14 +131,7 @@ def test_a_refused_request_says_which_and_why(vmm: Bench) -> None:
 def test_a_kernel_that_is_none_says_so(vmm: Bench) -> None:
     launch = vmm.launch()
     Path(launch.kernel.vmlinux).write_text("no kernel")
-    assert "refused PUT /actions" in failure(launch).message
-
-
-def test_a_program_that_is_too_old_is_refused(fake: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAKE_FC_VERSION", "1.6.3")
-    error = failure(fake.launch())
-    assert "older than Firecracker 1.7" in error.message
-    assert "VMM_FIRECRACKER" in error.hint
+    assert "refused PUT /actions" in start_failure(launch).message
 
 
 @pytest.mark.parametrize("version", ["1.7.0", "1.13.1", "1.14.0", "1.15.1", "1.16.0"])
@@ -163,69 +142,6 @@ def test_older_programs_are_not_asked_what_they_lack(
     process = DRIVER.start(fake.launch())
     assert status(fake, process) == "running"
     fake.stop(process)
-
-
-def script(folder: Path, text: str) -> str:
-    path = folder / "program"
-    path.write_text(f"#!/bin/sh\n{text}\n")
-    path.chmod(0o755)
-    return str(path)
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("echo 'seccomp went wrong' >&2; exit 148", ["exit code 148: a system call", "seccomp went wrong"]),
-        ("kill -9 $$", ["killed by signal 9"]),
-        ("exit 153", ["exit code 153: an argument it does not know"]),
-        ("exit 0", ["exit code 0"]),
-    ],
-)
-def test_an_early_death_is_explained(fake: Bench, text: str, said: list[str]) -> None:
-    launch = fake.launch()
-    error = failure(replace(launch, binary=script(fake.root, text)))
-    for part in said:
-        assert part in error.message
-    assert str(fake.paths.logs(launch.spec.name)) in error.hint
-
-
-def test_a_death_while_it_is_configured_is_explained(fake: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The API is there and then the process dies: the first lost request tells."""
-    dying = f'{FAKE} "$@" & child=$!; sleep 0.6; kill -9 $child; exit 149'
-    monkeypatch.setenv("FAKE_FC_START_S", "0.2")
-    launch = replace(fake.launch(), binary=script(fake.root, dying))
-    real_call = FirecrackerApi.call
-
-    def slow(api: FirecrackerApi, *args: object, **kwargs: object) -> None:
-        time.sleep(0.3)
-        real_call(api, *args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(FirecrackerApi, "call", slow)
-    error = failure(launch)
-    assert "does not answer" in error.message
-
-
-def test_another_server_on_the_socket_is_not_taken_for_the_vm(fake: Bench) -> None:
-    """Somebody else's server in the place of ours: refused at the start, unresponsive when probed."""
-    launch = fake.launch()
-    fake.socket().parent.mkdir(parents=True)
-    with socket.socket(socket.AF_UNIX) as server:
-        server.bind(str(fake.socket()))
-        server.listen(8)
-        with pytest.raises(DriverError, match="listens on"):
-            DRIVER.start(launch)
-        assert fake.socket().exists()
-        me = Process(os.getpid(), 0, "")
-        assert DRIVER.probe(fake.paths, VM_ID, me) == "gone"
-
-
-def test_a_file_that_is_no_socket_is_not_deleted(fake: Bench) -> None:
-    launch = fake.launch()
-    fake.socket().parent.mkdir(parents=True)
-    fake.socket().write_text("precious")
-    with pytest.raises(Exception, match="is no socket"):
-        DRIVER.start(launch)
-    assert fake.socket().read_text() == "precious"
 
 
 def test_a_vm_whose_socket_file_is_gone_is_still_not_started_twice(vmm: Bench) -> None:
@@ -263,23 +179,6 @@ def test_another_user_sees_it_run(vmm: Bench) -> None:
     )
     assert done.stdout.decode().strip() == "running"
     vmm.stop(process)
-
-
-def test_an_interrupt_while_starting_leaves_nothing(fake: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAKE_FC_START_S", "5")
-    launch = fake.launch()
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-    with pytest.raises(KeyboardInterrupt):
-        DRIVER.start(launch)
-    assert fake.running() == []
-    assert not fake.socket().exists()
-
-
-def test_a_slow_program_is_waited_for(fake: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FAKE_FC_START_S", "1.5")
-    process = DRIVER.start(fake.launch())
-    assert status(fake, process) == "running"
-    fake.stop(process)
 
 
 def test_the_stopped_process_does_not_hold_up_the_stop_for_long(vmm: Bench) -> None:

@@ -1,4 +1,4 @@
-"""The machine behind the stand-in's API: its configuration, its states and what they allow."""
+"""The machine behind the stand-in's API: its states and what they allow."""
 
 import json
 import os
@@ -18,8 +18,6 @@ _MIB = 1 << 20
 
 
 class Log(Protocol):
-    """Where it logs."""
-
     level: str
 
     def open(self, path: str) -> None: ...
@@ -64,6 +62,8 @@ class Machine:
 
     def handle(self, method: str, path: str, body: bytes) -> Answer:
         """Answer one request, and log it as the real one does."""
+        if path == os.environ.get("FAKE_FC_DIES_AT"):
+            os._exit(149)
         self.log.write(f"The API server received a {method} request on {path!r}")
         try:
             answer = self._route(method, path, body)

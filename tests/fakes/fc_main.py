@@ -10,6 +10,7 @@ Environment:
     FAKE_FC_GRACE_S       seconds from Ctrl+Alt+Del to the guest's end (0.05)
     FAKE_FC_MISSED_KEYS   how many Ctrl+Alt+Del it does not hear, as it is still booting (0)
     FAKE_FC_IGNORE_CAD    1: the guest never reacts to Ctrl+Alt+Del
+    FAKE_FC_DIES_AT       a path such as /boot-source: it ends with code 149 when that is asked for
     FAKE_FC_CONSOLE       what the guest prints when it starts
 """
 

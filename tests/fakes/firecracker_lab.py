@@ -8,10 +8,26 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
+import pytest
 from tiny_kernel import write_tiny_kernel
+
+from vmmcompose.drivers.base import Launch
+from vmmcompose.drivers.firecracker.driver import FirecrackerDriver
+from vmmcompose.errors import DriverError
+from vmmcompose.host.process import scan
 
 Request = tuple[str, str, Any]
 """Method, path and body: None for none, bytes as they are, anything else as JSON."""
+
+
+def start_failure(launch: Launch) -> DriverError:
+    """The error of a start that must fail; nothing may be left of it."""
+    with pytest.raises(DriverError) as caught:
+        FirecrackerDriver().start(launch)
+    assert scan(str(launch.paths.sockets())) == []
+    assert not Path(launch.paths.socket(launch.spec.id)).exists()
+    assert launch.spec.vm in caught.value.message
+    return caught.value
 
 
 class Vmm:

@@ -24,6 +24,7 @@ from vmmcompose.model.spec import VmSpec
 _READY_S = 10.0
 """From the process's start to its API; a real one takes a millisecond."""
 _STEP_S = 0.001
+_LAST_BREATHS = 100
 _PROBE_S = 0.2
 _ASK_S = 5.0
 """A VMM that does not answer for so long hangs; one on a busy host needs a moment."""
@@ -220,13 +221,18 @@ def _start_failed(launch: Launch, error: HostError, code: int | None) -> DriverE
 
 
 def _exit_code(process: Process) -> int | None:
-    """How a child of ours ended (a signal's number negative); None while it runs or if that is not known."""
-    try:
-        ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return None
-    if ended is not None:
-        return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+    """How a child of ours ended (a signal's number negative); None while it runs or if that is not known.
+
+    Its connection breaks a moment before it has ended, so it is given one.
+    """
+    for _ in range(_LAST_BREATHS):
+        try:
+            ended = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return None
+        if ended is not None:
+            return ended.si_status if ended.si_code == os.CLD_EXITED else -ended.si_status
+        time.sleep(_STEP_S)
     return None
 
 
