@@ -79,9 +79,9 @@ def _require_types(value: Any, where: str) -> None:  # noqa: ANN401 - any of our
     kind: Any = type(value)
     for name, fits in _fields(kind):
         item = getattr(value, name)
-        _require(where + name, item, fits=fits(item))
-        if is_dataclass(item):
+        if is_dataclass(item):  # first, to name the very field
             _require_types(item, f"{where}{name}.")
+        _require(where + name, item, fits=fits(item))
 
 
 @cache
