@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from scene import VMS, fleet, report, timed
+from scene import DOWN, VMS, fleet, report, timed
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
             }
             rows |= terraform(runs)
         finally:
-            lab.vmm("down")
+            lab.vmm(*DOWN)
     report(f"{VMS} VMs, converged", "python3 -c pass", rows)
     if "terraform plan" in rows:
         report("the same, against Terraform", "terraform plan", rows)

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from scene import VMS, Lab, fleet, report
+from scene import DOWN, VMS, Lab, fleet, report
 
 
 def main() -> None:
@@ -26,7 +26,7 @@ def main() -> None:
             before = lab.traces()
             rows["vmm up --no-wait"].append(_seconds(lambda: lab.vmm("up", "--no-wait")))
             rows["vmm plan"].append(_seconds(lambda: lab.vmm("plan", "--detailed-exitcode")))
-            rows["vmm down"].append(_seconds(lambda: lab.vmm("down")))
+            rows["vmm down"].append(_seconds(lambda: lab.vmm(*DOWN)))
             assert lab.traces() == before, "something was left"
             flat = Flat(lab)
             rows["flat up"].append(_seconds(flat.up))
