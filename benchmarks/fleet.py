@@ -29,8 +29,10 @@ def main() -> None:
             rows["vmm down"].append(_seconds(lambda: lab.vmm(*DOWN)))
             assert lab.traces() == before, "something was left"
             flat = Flat(lab)
-            rows["flat up"].append(_seconds(flat.up))
-            rows["flat down"].append(_seconds(flat.down))
+            try:
+                rows["flat up"].append(_seconds(flat.up))
+            finally:
+                rows["flat down"].append(_seconds(flat.down))
     report(
         f"{VMS} VMs up", "flat up", {name: rows[name] for name in ("flat up", "vmm up --no-wait", "vmm plan")}
     )

@@ -99,9 +99,12 @@ def converge(
     *,
     approve: Callable[[Plan], bool],
     emit: Callable[[Event], None],
+    on_plan: Callable[[Plan], None] = lambda _plan: None,
     on_wait: Callable[[str], None] = lambda _holder: None,
 ) -> Report:
-    """Makes the host match. `approve` is asked when data would be lost; `on_wait` hears who holds the lock.
+    """Makes the host match. `approve` is asked when data would be lost.
+
+    `on_plan` sees what is going to be done before anything is, `on_wait` hears who holds the lock.
 
     Raises:
         Refused: the plan holds problems, or `approve` said no.
@@ -119,6 +122,7 @@ def converge(
         _refuse_problems(plan)
         if not plan.changes:
             return Report(plan, Outcome(), verified=True)
+        on_plan(plan)
         if any(change.data_loss for change in plan.changes) and not approve(plan):
             raise Refused("nothing was changed", hint="--allow-data-loss says yes beforehand")
         plan = _commit(settings, desired, options, observed, plan)
@@ -145,7 +149,8 @@ def _plan(settings: Settings, desired: Desired, observed: Observed, options: Opt
         if spec.driver in CAPABILITIES
         for problem in driver(spec.driver).check(spec, observed.host)
     ]
-    return replace(plan, problems=plan.problems + tuple(extra)) if extra else plan
+    # A limit that planner and driver both know is one problem.
+    return replace(plan, problems=tuple(dict.fromkeys((*plan.problems, *extra)))) if extra else plan
 
 
 def _commit(settings: Settings, desired: Desired, options: Options, observed: Observed, shown: Plan) -> Plan:

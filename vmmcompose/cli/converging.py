@@ -3,12 +3,12 @@
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import click
 
-from vmmcompose.cli.invocation import Invocation, color_on, print_json
+from vmmcompose.cli.invocation import Invocation, color_on, print_json, tell
 from vmmcompose.errors import ApplyFailed, Refused
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.options import Options
@@ -40,7 +40,6 @@ def converge_shown(
     sink = make_sink(invocation)
 
     def approve(plan: Plan) -> bool:
-        sink.planned(plan)
         return consent.allowed or _ask(plan)
 
     failed: dict[str, None] = {}
@@ -48,12 +47,19 @@ def converge_shown(
     def emit(event: Event) -> None:
         if event.state == "failed":
             failed[name_of(event.step.address)] = None
-        sink.tell(event)
+        with suppress(OSError):  # a terminal that is gone must not strand the steps
+            sink.tell(event)
 
     try:
         with sink, located(invocation):
             report = converge(
-                invocation.settings(), desired, options, approve=approve, emit=emit, on_wait=invocation.say
+                invocation.settings(),
+                desired,
+                options,
+                approve=approve,
+                emit=emit,
+                on_plan=sink.planned,
+                on_wait=invocation.say,
             )
     except ApplyFailed as error:
         if not failed:
@@ -116,7 +122,7 @@ def _show_notes(invocation: Invocation, plan: Plan, unseen: tuple[str, ...]) -> 
         from vmmcompose.render.problems import render_problems
 
         notes = list(invocation.manifest.locate(notes)) if invocation.manifest else notes
-        click.echo(render_problems(notes, color=color_on(sys.stderr)).rstrip("\n"), err=True)
+        tell(render_problems(notes, color=color_on(sys.stderr)).rstrip("\n"))
     for what in unseen:
         invocation.say(f"not seen: {what}")
 
