@@ -141,4 +141,7 @@ def _unseen(observed: Observed, mine: Iterable[Record]) -> list[str]:
     sealed = [record.spec.vm for record in mine if record.sealed]
     if sealed:
         unseen.append(f"env values and file contents of {', '.join(sealed)}: only root may read them")
+    if not observed.host.root:
+        hidden = sorted(path for path, source in observed.sources.items() if source.kind == "unreadable")
+        unseen += [f"content of {path}: this user may not read it" for path in hidden]
     return unseen

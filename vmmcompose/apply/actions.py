@@ -142,7 +142,9 @@ def write_guest_files(context: Context, action: WriteGuestFiles) -> None:
 def build_mount(context: Context, action: BuildMount, progress: Progress) -> None:
     """Makes a mount's image."""
     paths, mount = context.paths, action.mount
-    make_dir(paths.mount_dir(action.name), 0o711)
+    make_dir(
+        paths.mount_dir(action.name), 0o755
+    )  # the images in it are root's, what they are made from is not
     progress(f"packing {mount.source}")
     mounts.build_mount(mount, paths.mount(action.name, mount.tag), paths.mount_info(action.name, mount.tag))
 

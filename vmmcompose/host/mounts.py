@@ -50,7 +50,7 @@ def build_mount(mount: Mount, target: PathLike, info_path: PathLike) -> None:
         info.unlink(missing_ok=True)
         sync_dir(info.parent)
     content = {"source": mount.source, "mode": mount.mode, "digest": found.digest}
-    write_atomic(info, json.dumps(content, sort_keys=True).encode(), mode=0o600)
+    write_atomic(info, json.dumps(content, sort_keys=True).encode(), mode=0o644)
 
 
 def _settled(mount: Mount, temp: Path) -> Survey:

@@ -55,7 +55,11 @@ def read_record(paths: Paths, name: str) -> Record | UnreadableRecord | None:
 
 
 def write_record(paths: Paths, record: Record) -> None:
-    """Writes both parts, the secret one first; each appears whole or not at all.
+    """Writes both parts; each appears whole or not at all.
+
+    The public part goes first: it says that something is under way, so a command that ends before the secret
+    part is written leaves an intent with old secrets. The other way round a record would claim values that the
+    guest never got.
 
     Raises:
         HostError: it could not be written.
@@ -64,10 +68,10 @@ def write_record(paths: Paths, record: Record) -> None:
     public, secret = record_to_json(record)
     make_dir(paths.vms(), 0o755)
     make_dir(paths.vm_dir(name), 0o711)
+    write_atomic(paths.record(name), _dump(public), mode=0o644)
     if secret:
         write_atomic(paths.secrets(name), _dump(secret), mode=0o600)
-    write_atomic(paths.record(name), _dump(public), mode=0o644)
-    if not secret:
+    else:
         _unlink(str(paths.secrets(name)))
 
 

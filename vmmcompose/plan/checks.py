@@ -127,7 +127,8 @@ def _check_mounts(spec: VmSpec, observed: Observed) -> list[Problem]:
     }
     for mount in spec.mounts:
         source = observed.sources.get(mount.source)
-        if source is not None and source.kind != "directory":
+        hidden = source is not None and source.kind == "unreadable" and not observed.host.root
+        if source is not None and source.kind != "directory" and not hidden:
             problems.append(
                 Problem(
                     "bad-mount",

@@ -13,6 +13,8 @@ from projects import edit as changed
 from projects import plan_for, shop
 from simulated_host import SimulatedHost
 
+from vmmcompose.errors import HostError
+from vmmcompose.host.files import temp_path
 from vmmcompose.host.records import delete_record, read_record, read_records, write_record
 from vmmcompose.model.desired import GuestFile, Healthcheck
 from vmmcompose.model.paths import Paths
@@ -53,6 +55,18 @@ def test_secrets_are_not_in_the_part_that_everybody_reads(paths: Paths) -> None:
     assert "s3cret" not in public.read_text()
     assert stat.S_IMODE(public.stat().st_mode) == 0o644
     assert stat.S_IMODE(os.stat(paths.secrets("shop-web")).st_mode) == 0o600
+
+
+def test_an_intent_that_is_cut_off_before_its_secrets_is_still_an_intent(paths: Paths) -> None:
+    record = full_record()
+    write_record(paths, record)
+    temp_path(paths.secrets("shop-web")).mkdir()  # nothing can be written there
+    wanted = replace(record, state="starting", spec=replace(record.spec, env=(("TOKEN", "other"),)))
+    with pytest.raises(HostError):
+        write_record(paths, wanted)
+    found = read_record(paths, "shop-web")
+    assert isinstance(found, Record)
+    assert (found.state, found.spec.env) == ("starting", record.spec.env)
 
 
 def test_a_record_without_secrets_leaves_no_secret_file_of_an_older_one(paths: Paths) -> None:

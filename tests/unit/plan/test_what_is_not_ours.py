@@ -6,7 +6,7 @@ from projects import converged, edit, plan_for, shop
 from simulated_host import SimulatedHost
 
 from vmmcompose.model.desired import Desired, DesiredVm
-from vmmcompose.model.observed import Observed
+from vmmcompose.model.observed import Observed, Source
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Plan, StopVm
 from vmmcompose.model.record import UnreadableRecord
@@ -73,3 +73,10 @@ def test_vms_that_nobody_asked_about_do_not_stand_in_the_way() -> None:
     broken = edit(shop(), "web", ssh_keys=("/nowhere/key.pub",))
     assert errors(plan_for(converged(shop()), broken, Options(only=("db",)))) == []
     assert errors(plan_for(converged(shop()), broken, Options(only=("web",)))) == ["no-such-file"]
+
+
+def test_a_folder_that_this_user_may_not_read_is_no_fault_of_the_manifest() -> None:
+    host = SimulatedHost(sources={"/srv/site": Source("unreadable")})
+    assert errors(plan_for(host, shop())) == ["bad-mount"]
+    host.facts = replace(host.facts, root=False)
+    assert errors(plan_for(host, shop())) == []
