@@ -6,7 +6,8 @@ from typing import Any
 
 from vmmcompose.model import plan as actions
 from vmmcompose.model.desired import Desired, Forward
-from vmmcompose.model.plan import Change, Event, Plan, Reason, Step
+from vmmcompose.model.plan import Change, Event, Plan, Step
+from vmmcompose.render.plan import reason_text
 
 SHORT = 3
 """Reasons of one change that a short listing shows."""
@@ -104,15 +105,6 @@ def change_line(change: Change) -> str:
         shown.append(f"{len(change.reasons) - SHORT} more")
     why = f" ({', '.join(shown)})" if shown else ""
     return f"{name_of(change.address)}: {change.kind}{why}"
-
-
-def reason_text(reason: Reason) -> str:
-    """`cpus: 1 -> 2`, or the observation."""
-    if reason.why:
-        return (
-            f"{reason.field}: {reason.why}" if reason.field and reason.field not in reason.why else reason.why
-        )
-    return f"{reason.field}: {reason.old or '(none)'} -> {reason.new or '(none)'}"
 
 
 _DONE = {

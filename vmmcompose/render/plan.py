@@ -107,14 +107,15 @@ def _change_lines(change: Change, *, color: bool) -> Iterable[str]:
     yield f"{head} {change.address:<20} {change.kind}"
     shown = change.reasons if len(change.reasons) <= REASONS_SHOWN else change.reasons[: REASONS_SHOWN - 1]
     for reason in shown:
-        yield f"        {_reason(reason)}"
+        yield f"        {reason_text(reason)}"
     if len(shown) < len(change.reasons):
         yield f"        … and {len(change.reasons) - len(shown)} more (--json shows all)"
     if change.data_loss:
         yield f"      ! data is lost: {change.data_loss}"
 
 
-def _reason(reason: Reason) -> str:
+def reason_text(reason: Reason) -> str:
+    """A reason in words: `cpus: 1 -> 2`, `ports: + 8080->80`, or the observation."""
     if reason.why:
         return (
             f"{reason.field}: {reason.why}" if reason.field and reason.field not in reason.why else reason.why
