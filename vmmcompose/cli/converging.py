@@ -133,7 +133,7 @@ def _json_notes(notes: Sequence[Problem], unseen: tuple[str, ...]) -> None:
     lines = [{"level": n.severity, "event": "note", "detail": n.message, "hint": n.hint} for n in notes]
     lines += [{"level": "note", "event": "unseen", "detail": what, "hint": ""} for what in unseen]
     for line in lines:
-        click.echo(json.dumps(line, ensure_ascii=False), err=True)
+        tell(json.dumps(line, ensure_ascii=False))
 
 
 def _ask(plan: Plan) -> bool:

@@ -1,8 +1,10 @@
 """Errors as a user sees them: one message, the problems, what to do next, and the exit code."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 
 import click
 
@@ -11,6 +13,9 @@ from vmmcompose.errors import Interrupted, ManifestInvalid, VmmError
 USAGE = 64
 UNEXPECTED = 70
 INTERRUPTED = 130
+UNWRITTEN = 1
+_UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
+"""What standard output answers when it takes no more; other files' errors are translated where they are used."""
 
 
 def guard(run: Callable[[], int], *, debug: Callable[[], bool], as_json: Callable[[], bool]) -> int:
@@ -28,6 +33,8 @@ def guard(run: Callable[[], int], *, debug: Callable[[], bool], as_json: Callabl
         code = _told(Interrupted("interrupted"), debug=False, as_json=as_json())
     except (BrokenPipeError, SystemExit):  # click itself turns a broken pipe into SystemExit(1)
         code = _quiet_pipe()
+    except OSError as error:
+        code = _unwritten(error) if error.errno in _UNWRITABLE else _unexpected(error, debug=debug())
     except Exception as error:  # noqa: BLE001 - no traceback reaches a user
         code = _unexpected(error, debug=debug())
     return code
@@ -39,7 +46,7 @@ def show_problems(error: VmmError) -> None:
         from vmmcompose.cli.invocation import color_on
         from vmmcompose.render.problems import render_problems
 
-        click.echo(render_problems(error.problems, color=color_on(sys.stderr)).rstrip("\n"), err=True)
+        _say(render_problems(error.problems, color=color_on(sys.stderr)).rstrip("\n"))
 
 
 def _told(error: VmmError, *, debug: bool, as_json: bool) -> int:
@@ -50,12 +57,12 @@ def _told(error: VmmError, *, debug: bool, as_json: bool) -> int:
         return error.exit_code
     show_problems(error)
     # A manifest's problems speak for themselves; the message only counts them.
-    click.echo(f"vmm: {error.message}", err=True)
+    _say(f"vmm: {error.message}")
     if error.hint:
         lines = error.hint.splitlines()
-        click.echo(f"hint: {lines[0]}", err=True)
+        _say(f"hint: {lines[0]}")
         for line in lines[1:]:
-            click.echo(f"      {line}", err=True)
+            _say(f"      {line}")
     return error.exit_code
 
 
@@ -78,31 +85,48 @@ def _as_json(error: VmmError) -> None:
 
 def _show_usage(error: click.ClickException) -> int:
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        click.echo(error.ctx.get_usage(), err=True)
-    click.echo(f"vmm: {error.format_message()}", err=True)
+        _say(error.ctx.get_usage())
+    _say(f"vmm: {error.format_message()}")
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        click.echo(f"hint: {error.ctx.command_path} --help tells more", err=True)
+        _say(f"hint: {error.ctx.command_path} --help tells more")
     return USAGE
 
 
 def _unexpected(error: Exception, *, debug: bool) -> int:
     if debug:
         _traceback(error)
-    click.echo(f"vmm: unexpected {type(error).__name__}: {error}", err=True)
+    _say(f"vmm: unexpected {type(error).__name__}: {error}")
     if not debug:
-        click.echo("hint: this is a fault in vmm; run again with --debug to see where", err=True)
+        _say("hint: this is a fault in vmm; run again with --debug to see where")
     return UNEXPECTED
 
 
 def _traceback(error: Exception) -> None:
     import traceback
 
-    click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    _say("".join(traceback.format_exception(error)).rstrip("\n"))
 
 
 def _quiet_pipe() -> int:
-    """The reader has seen enough (`vmm ps | head -1`); without this Python complains at exit."""
+    """The reader has seen enough (`vmm ps | head -1`)."""
+    _drop_output()
+    return 0
+
+
+def _unwritten(error: OSError) -> int:
+    _drop_output()
+    _say(f"vmm: cannot write the output: {error.strerror}")
+    return UNWRITTEN
+
+
+def _drop_output() -> None:
+    """Without this Python would try once more at exit, and complain."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)
-    return 0
+
+
+def _say(text: str) -> None:
+    """A line on standard error; where that cannot be written, the exit code has to tell."""
+    with suppress(OSError):
+        click.echo(text, err=True)

@@ -1,8 +1,9 @@
 """What was said before the command: the global options, and what follows from them."""
 
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -49,10 +50,34 @@ class Invocation:
     def say(self, text: str) -> None:
         """A line for people, on standard error; nothing with -q."""
         if not self.quiet:
-            click.echo(text, err=True)
+            tell(text)
 
+
+class Seconds(click.FloatRange):
+    """A time in seconds: a number, which `nan` and `inf` are not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - as click has it
+        """The value, if it is one.
+
+        Raises:
+            click.BadParameter: it is none.
+        """
+        seconds: float = super().convert(value, param, ctx)
+        if not abs(seconds) < _FOREVER_S:
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return seconds
+
+
+_FOREVER_S = 10_000_000
+"""More than the milliseconds of poll(2) can count, and a third of a year."""
 
 pass_invocation = click.make_pass_decorator(Invocation, ensure=True)
+
+
+def tell(text: str) -> None:
+    """A line for people, on standard error. Work goes on where nobody can read it any more."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def color_on(stream: TextIO | None = None) -> bool:

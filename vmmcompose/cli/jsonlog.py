@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 
@@ -16,4 +17,5 @@ def log_json(fields: Mapping[str, Any]) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
     )
-    logger.info(**fields)
+    with suppress(OSError):  # nobody can read it any more; the work goes on
+        logger.info(**fields)

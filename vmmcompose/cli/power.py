@@ -2,14 +2,14 @@
 
 import click
 
-from vmmcompose.cli.invocation import Invocation, pass_invocation
+from vmmcompose.cli.invocation import Invocation, Seconds, pass_invocation
 from vmmcompose.cli.project import choose, load_desired, with_power
 from vmmcompose.model.desired import Power
 from vmmcompose.model.options import Options
 
 _grace = click.option(
     "--grace",
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     default=30.0,
     show_default=True,
     metavar="SECONDS",
@@ -18,7 +18,7 @@ _grace = click.option(
 _wait = click.option("--wait/--no-wait", default=True, help="Wait until the VMs answer [default: wait].")
 _timeout = click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(min=0, min_open=True),
     default=120.0,
     show_default=True,
     metavar="SECONDS",

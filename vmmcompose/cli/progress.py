@@ -4,9 +4,7 @@ import sys
 from types import TracebackType
 from typing import Protocol, Self
 
-import click
-
-from vmmcompose.cli.invocation import Invocation
+from vmmcompose.cli.invocation import Invocation, tell
 from vmmcompose.cli.jsonlog import log_json
 from vmmcompose.model.plan import Event, Plan
 from vmmcompose.render.events import change_line, event_json, event_line
@@ -69,7 +67,7 @@ class QuietSink:
     def tell(self, event: Event) -> None:
         """Says only what failed."""
         if event.state == "failed":
-            click.echo(event_line(event), err=True)
+            tell(event_line(event))
 
     def ended(self, plan: Plan, words: str, seconds: float) -> None:
         """Says nothing."""
@@ -84,21 +82,21 @@ class PlainSink(QuietSink):
     def planned(self, plan: Plan) -> None:
         """One line per change."""
         for change in plan.changes:
-            click.echo(change_line(change), err=True)
+            tell(change_line(change))
 
     def tell(self, event: Event) -> None:
         """One line per event that is worth one."""
         line = event_line(event)
         if line:
-            click.echo(line, err=True)
+            tell(line)
 
     def ended(self, plan: Plan, words: str, seconds: float) -> None:  # noqa: ARG002 - the words tell
         """One line."""
-        click.echo(words, err=True)
+        tell(words)
 
     def note(self, line: str) -> None:
         """One line."""
-        click.echo(line, err=True)
+        tell(line)
 
 
 class JsonSink(QuietSink):

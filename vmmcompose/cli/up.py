@@ -2,7 +2,7 @@
 
 import click
 
-from vmmcompose.cli.invocation import Invocation, pass_invocation
+from vmmcompose.cli.invocation import Invocation, Seconds, pass_invocation
 from vmmcompose.cli.project import choose, load_desired, with_power
 from vmmcompose.model.options import Options
 
@@ -24,7 +24,7 @@ Examples:
 @click.option("--wait/--no-wait", default=True, help="Wait until the VMs answer [default: wait].")
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(min=0, min_open=True),
     default=120.0,
     show_default=True,
     metavar="SECONDS",
@@ -79,7 +79,7 @@ Examples:
 @click.option("--keep-disks", is_flag=True, help="Shut down and keep the disks and addresses.")
 @click.option(
     "--grace",
-    type=click.FloatRange(min=0),
+    type=Seconds(min=0),
     default=30.0,
     show_default=True,
     metavar="SECONDS",
