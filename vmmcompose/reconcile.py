@@ -8,13 +8,13 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from vmmcompose.drivers import CAPABILITIES, driver
 from vmmcompose.errors import ApplyFailed, NotConverged, Refused
 from vmmcompose.host import manifests
 from vmmcompose.host.access import require_root
 from vmmcompose.host.locks import hold
-from vmmcompose.host.records import read_records
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.observed import Observed
 from vmmcompose.model.options import Options
@@ -22,8 +22,14 @@ from vmmcompose.model.paths import Paths
 from vmmcompose.model.plan import Event, Outcome, Plan, StartVm
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.settings import Settings
-from vmmcompose.observe import observe
+from vmmcompose.observe import observe, renew
 from vmmcompose.plan import make_plan
+
+if TYPE_CHECKING:
+    from vmmcompose.apply import Context
+
+ROUNDS = 3
+"""How often the host is put right when other projects change what is shared at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,8 @@ class Project:
 
     def locate(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
         """The problems with the lines of the manifest they speak of."""
+        if not any(problem.at and not problem.place for problem in problems):
+            return tuple(problems)
         from vmmcompose.manifest import parse_manifest
 
         data = manifests.read_manifest(self.file)
@@ -129,9 +137,7 @@ def converge(
         context = Context(settings, paths, observed.host, dict(observed.kernels))
         outcome = execute(plan, context, emit)
         _raise_failures(outcome)
-        left, _ = plan_project(settings, desired, replace(options, recreate=False, restart=False))
-        if left.changes:
-            raise NotConverged(_differences(left), hint="run `vmm plan` to see it, `vmm up` to try again")
+        _verify(context, desired, options, emit)
         return Report(plan, outcome, verified=True)
 
 
@@ -154,26 +160,44 @@ def _plan(settings: Settings, desired: Desired, observed: Observed, options: Opt
 
 
 def _commit(settings: Settings, desired: Desired, options: Options, observed: Observed, shown: Plan) -> Plan:
-    """Writes the intents under the host lock, on a plan that knows every address leased until now."""
+    """Writes the intents under the host lock, on a plan that knows what other projects did until now."""
     from vmmcompose.apply import Context, write_intents
 
     paths = paths_of(settings)
     with hold(paths.lock("host"), "the host's addresses"):
-        records, unreadable = read_records(paths)
+        now = renew(settings, observed, paths)
         plan = shown
-        if (records, unreadable) != (observed.records, observed.unreadable):
-            plan = _plan(
-                settings, desired, replace(observed, records=records, unreadable=unreadable), options
-            )
+        if now != observed:
+            plan = _plan(settings, desired, now, options)
             _refuse_problems(plan)
-            if _losses(plan) != _losses(shown):
+            if not _losses(plan) <= _losses(shown):
                 raise Refused("the host changed while you decided", hint="run the command again")
         write_intents(plan, Context(settings, paths, observed.host, {}))
     return plan
 
 
-def _losses(plan: Plan) -> list[str]:
-    return [change.data_loss for change in plan.changes]
+def _verify(context: "Context", desired: Desired, options: Options, emit: Callable[[Event], None]) -> None:
+    """Observes and plans again: nothing may be left.
+
+    Bridge, rules and temporary files are everybody's. Where another project changed them meanwhile they are
+    put right once more. What changed in a mounted folder meanwhile is for the next run.
+    """
+    from vmmcompose.apply import execute
+
+    calm = replace(options, recreate=False, restart=False)
+    for _ in range(ROUNDS):
+        observed = observe(context.settings, desired, context.paths, contents=False)
+        left = _plan(context.settings, desired, observed, calm)
+        if not left.changes:
+            return
+        if any(change.address.startswith("vm/") for change in left.changes):
+            break
+        _raise_failures(execute(left, context, emit))
+    raise NotConverged(_differences(left), hint="run `vmm plan` to see it, `vmm up` to try again")
+
+
+def _losses(plan: Plan) -> set[str]:
+    return {change.data_loss for change in plan.changes if change.data_loss}
 
 
 def _refuse_problems(plan: Plan) -> None:

@@ -1,7 +1,6 @@
 """What is refused before anything is touched, as problems that point into the manifest."""
 
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
 from vmmcompose.model.capabilities import Capabilities
 from vmmcompose.model.desired import Desired
@@ -89,6 +88,8 @@ def _check_image(spec: VmSpec, view: VmView, observed: Observed, *, replaced: bo
     problems = []
     image = find_image(spec, observed)
     if image is None and (view.disk is None or replaced):
+        from difflib import get_close_matches
+
         close = get_close_matches(spec.image, list(observed.images), 1)
         buildable = spec.image in ("tiny", "debian-12")
         hint = f"did you mean `{close[0]}`?" if close else "`vmm image list` shows the images there are"
