@@ -47,8 +47,8 @@ class Answer(Thread, Generic[T]):
         return self._value
 
 
-def observe(settings: Settings, desired: Desired, paths: Paths) -> Observed:
-    """Everything that bears on this project.
+def observe(settings: Settings, desired: Desired, paths: Paths, *, contents: bool = True) -> Observed:
+    """Everything that bears on this project; without `contents` mounted folders are not looked into.
 
     Raises:
         HostError: the records cannot be read, or a tool failed.
@@ -77,7 +77,7 @@ def observe(settings: Settings, desired: Desired, paths: Paths) -> Observed:
         mounts=mounts,
         images=images,
         kernels=kernels,
-        sources=_sources(desired),
+        sources=_sources(desired, contents=contents),
         sockets=stored.sockets(paths),
         leftovers=stored.leftovers(paths),
         folders=stored.folders(paths),
@@ -85,6 +85,27 @@ def observe(settings: Settings, desired: Desired, paths: Paths) -> Observed:
     )
     seen = replace(observed, links=links.get(), rules=rules.get())
     return replace(seen, unseen=tuple(_unseen(seen, mine)))
+
+
+def renew(settings: Settings, observed: Observed, paths: Paths) -> Observed:
+    """The same observation with everything looked at again that other projects change as well.
+
+    Raises:
+        HostError, HostUnfit: as `observe`.
+    """
+    links: Answer[dict[str, Link]] = Answer(netlink.read_links)
+    rules: Answer[RuleSet | None] = Answer(lambda: iptables.read_rules(settings))
+    known, unreadable = records.read_records(paths)
+    host = replace(
+        observed.host,
+        ip_forward=sysctl.forwarding(),
+        route_localnet=sysctl.route_localnet(settings.bridge_name),
+        listeners=procnet.listeners(),
+        networks=procnet.subnets_in_use(),
+    )
+    return replace(
+        observed, host=host, records=known, unreadable=unreadable, links=links.get(), rules=rules.get()
+    )
 
 
 def _facts(settings: Settings) -> HostFacts:
@@ -105,13 +126,13 @@ def _facts(settings: Settings) -> HostFacts:
     )
 
 
-def _sources(desired: Desired) -> dict[str, Source]:
+def _sources(desired: Desired, *, contents: bool) -> dict[str, Source]:
     found: dict[str, Source] = {}
     for vm in desired.vms:
         for mount in vm.mounts:
-            known = found.get(mount.source)
-            if known is None or (mount.mode == "ro" and not known.digest):
-                found[mount.source] = sources.read_directory(mount.source, digest=mount.mode == "ro")
+            known, digest = found.get(mount.source), contents and mount.mode == "ro"
+            if known is None or (digest and not known.digest):
+                found[mount.source] = sources.read_directory(mount.source, digest=digest)
         named = [key for key in vm.ssh_keys if key.startswith("/")]
         named += [file.source for file in vm.files if file.source]
         found |= {path: sources.read_file(path) for path in named}
