@@ -121,8 +121,6 @@ def converge(
         HostUnfit: not root, or a tool is missing.
         Locked: another vmm works on this project.
     """
-    from vmmcompose.apply import Context, execute
-
     require_root("changing VMs")
     paths = paths_of(settings)
     with hold(paths.lock(f"project-{desired.project}"), f"project {desired.project}", on_wait=on_wait):
@@ -133,6 +131,8 @@ def converge(
         on_plan(plan)
         if any(change.data_loss for change in plan.changes) and not approve(plan):
             raise Refused("nothing was changed", hint="--allow-data-loss says yes beforehand")
+        from vmmcompose.apply import Context, execute
+
         plan = _commit(settings, desired, options, observed, plan)
         context = Context(settings, paths, observed.host, dict(observed.kernels))
         outcome = execute(plan, context, emit)
