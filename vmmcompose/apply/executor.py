@@ -4,11 +4,13 @@ A failed step skips what waits for it; everything else goes on. Steps start as s
 done: there are no levels.
 """
 
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Lock, Semaphore
+from threading import Lock, Semaphore, current_thread, main_thread
 
 from vmmcompose.apply.actions import run_action
 from vmmcompose.apply.context import Context
@@ -40,6 +42,12 @@ class _Run:
 
     context: Context
     emit: Emit
+    waiting: dict[int, Step] = field(default_factory=dict)
+    """Steps that have not begun."""
+    missing: dict[int, int] = field(default_factory=dict)
+    """How many of the steps that a waiting one comes after have not ended."""
+    followers: dict[int, list[int]] = field(default_factory=dict)
+    """Which steps come after a step."""
     done: set[int] = field(default_factory=set)
     failed: dict[int, Event] = field(default_factory=dict)
     skipped: dict[int, Event] = field(default_factory=dict)
@@ -69,55 +77,86 @@ def execute(plan: Plan, context: Context, emit: Emit) -> Outcome:
         Interrupted: Ctrl-C; running steps were let finish, the others never began.
     """
     run = _Run(context, emit)
-    run.done = {step.id for step in plan.steps if isinstance(step.action, WriteRecord)}
-    waiting = {step.id: step for step in plan.steps if step.id not in run.done}
-    interrupted = False
-    with ThreadPoolExecutor(THREADS, thread_name_prefix="step") as pool:
-        futures: dict[Future[Event | None], Step] = {}
-        while waiting or futures:
-            for step in [] if interrupted else _ready(run, waiting):
+    ready = _prepare(run, plan)
+    futures: dict[Future[Event | None], Step] = {}
+    with _interruptible(context), ThreadPoolExecutor(THREADS, thread_name_prefix="step") as pool:
+        while ready or futures:
+            for step in ready:
                 futures[pool.submit(_do, run, step)] = step
-            if not futures:
-                break
-            try:
-                finished, _ = wait(futures, return_when=FIRST_COMPLETED)
-            except KeyboardInterrupt:
-                interrupted = True
-                context.cancelled.set()
-                continue
-            for future in finished:
-                _settle(run, futures.pop(future), future.result())
-    if interrupted:
+            finished, _ = wait(futures, return_when=FIRST_COMPLETED)
+            ready = [
+                step for future in finished for step in _settle(run, futures.pop(future), future.result())
+            ]
+            if context.cancelled.is_set():
+                ready = []
+                for future in [future for future in futures if future.cancel()]:
+                    del futures[future]
+    if context.cancelled.is_set():
         raise Interrupted("interrupted", hint="run `vmm up` to go on, or `vmm down` to clean up")
     return Outcome(tuple(sorted(run.done)), tuple(run.failed.values()), tuple(run.skipped.values()))
 
 
-def _ready(run: _Run, waiting: dict[int, Step]) -> list[Step]:
-    """Takes the steps that can begin out of `waiting`; what cannot begin any more is skipped on the way."""
+@contextmanager
+def _interruptible(context: Context) -> Iterator[None]:
+    """Ctrl-C sets `cancelled` meanwhile; as an exception it could come while a thread is being started."""
+    if current_thread() is not main_thread() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda _signum, _frame: context.cancelled.set())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _prepare(run: _Run, plan: Plan) -> list[Step]:
+    """Counts what each step waits for; gives those that can begin at once."""
+    run.done = {step.id for step in plan.steps if isinstance(step.action, WriteRecord)}
     ready = []
-    for step in list(waiting.values()):
-        broken = [i for i in sorted(step.after) if i in run.failed or i in run.skipped]
-        level_based = isinstance(step.action, SyncNetwork)  # it looks at the records as they are then
-        if broken and not level_based:
-            del waiting[step.id]
-            cause = run.failed.get(broken[0]) or run.skipped[broken[0]]
-            run.skipped[step.id] = Event(step, "skipped", _because(cause))
-            run.tell(run.skipped[step.id])
-        elif all(i in run.done or (level_based and i in broken) for i in step.after):
-            del waiting[step.id]
+    for step in plan.steps:
+        if step.id in run.done:
+            continue
+        before = step.after - run.done
+        for number in before:
+            run.followers.setdefault(number, []).append(step.id)
+        run.missing[step.id] = len(before)
+        if before:
+            run.waiting[step.id] = step
+        else:
             ready.append(step)
     return ready
 
 
-def _because(cause: Event) -> str:
-    return cause.detail if cause.state == "skipped" else f"{cause.step.address} failed"
-
-
-def _settle(run: _Run, step: Step, failure: Event | None) -> None:
+def _settle(run: _Run, step: Step, failure: Event | None) -> list[Step]:
+    """Notes how a step ended; gives those that can begin now and skips those that cannot any more."""
     if failure is None:
         run.done.add(step.id)
     else:
         run.failed[step.id] = failure
+    ready: list[Step] = []
+    ended = [step.id]
+    while ended:
+        number = ended.pop()
+        cause = run.failed.get(number) or run.skipped.get(number)
+        for follower in [run.waiting[i] for i in run.followers.get(number, ()) if i in run.waiting]:
+            run.missing[follower.id] -= 1
+            # Syncing the network looks at the records as they are then, so it never depends on success.
+            if cause is not None and not isinstance(follower.action, SyncNetwork):
+                _skip(run, follower, cause)
+                ended.append(follower.id)
+            elif run.missing[follower.id] == 0:
+                ready.append(run.waiting.pop(follower.id))
+    return ready
+
+
+def _skip(run: _Run, step: Step, cause: Event) -> None:
+    del run.waiting[step.id]
+    run.skipped[step.id] = Event(step, "skipped", _because(cause))
+    run.tell(run.skipped[step.id])
+
+
+def _because(cause: Event) -> str:
+    return cause.detail if cause.state == "skipped" else f"{cause.step.address} failed"
 
 
 def _do(run: _Run, step: Step) -> Event | None:

@@ -23,6 +23,8 @@ class Graph:
     stopped: dict[str, int] = field(default_factory=dict)
     started: dict[str, int] = field(default_factory=dict)
     waited: dict[str, int] = field(default_factory=dict)
+    ended: dict[str, int | None] = field(default_factory=dict)
+    """The last step of each VM."""
     network: int | None = None
     released: dict[str, list[int]] = field(default_factory=dict)
     """By address: the stops after which no guest has it any more."""
@@ -108,6 +110,7 @@ def _bring_up(
         last = graph.add(work.address, work.peers, [last, graph.network])
     for action in work.after:
         last = graph.add(work.address, action, [last])
+    graph.ended[work.vm] = last
     return last
 
 
@@ -126,5 +129,5 @@ def _reached(
     if work.start is None and work.settled.health == "healthy":
         return None
     wait = wait_for(work.settled.spec, options)
-    graph.waited[vm] = graph.add(work.address, wait, [graph.started.get(vm), graph.network])
+    graph.waited[vm] = graph.add(work.address, wait, [graph.ended.get(vm), graph.network])
     return graph.waited[vm]

@@ -62,6 +62,8 @@ class Index:
         image = self.mounts.get(name, {}).get(mount.tag)
         if image is None:
             return "its image is missing"
+        if not image.source:
+            return "what its image was made from cannot be read"
         if (image.source, image.mode) != (mount.source, mount.mode):
             return "it was made from another folder or mode"
         source = self.observed.sources.get(mount.source)

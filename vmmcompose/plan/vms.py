@@ -89,7 +89,7 @@ def _keep_running(
     if options.wait and record.health == "unhealthy":
         work.wait = wait_for(spec, options)
         reasons.append(Reason(why="it did not answer when last waited for"))
-    elif options.wait and not work.settled.health and (another_check or peers_changed):
+    elif not work.settled.health and (peers_changed or (another_check and options.wait)):
         work.wait = wait_for(spec, options)  # names are written over SSH, which may not be up yet
     if reasons:
         kind: ChangeKind = "repair" if not differences else "update"

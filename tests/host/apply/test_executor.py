@@ -1,14 +1,18 @@
 """Walking a graph: order, what a failure skips, and what it does not."""
 
+import os
+import signal
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from vmmcompose.apply.context import Context
 from vmmcompose.apply.executor import execute
+from vmmcompose.errors import Interrupted
 from vmmcompose.model.observed import HostFacts
 from vmmcompose.model.paths import Paths
-from vmmcompose.model.plan import Event, Plan, Step, SweepFile
+from vmmcompose.model.plan import Event, Plan, Step, SweepFile, SyncNetwork
 from vmmcompose.model.settings import Settings
 
 
@@ -66,3 +70,41 @@ def test_a_thousand_steps_in_one_chain_and_side_by_side(context: Context) -> Non
     wide = [sweep(context, i) for i in range(500, 1000)]
     outcome = execute(Plan("p", (), (*chain, *wide)), context, lambda _event: None)
     assert len(outcome.done) == 1000
+
+
+def test_the_network_is_put_right_whatever_failed_before(context: Context) -> None:
+    """Syncing looks at the records as they are then; it waits for failures and is never skipped."""
+    ran: list[int] = []
+
+    def note(event: Event) -> None:
+        if event.state == "started":
+            ran.append(event.step.id)
+
+    steps = (
+        sweep(context, 0, outside=True),
+        sweep(context, 1, 0),
+        sweep(context, 2),
+        Step(3, "network", SyncNetwork(), frozenset((0, 1, 2))),
+        sweep(context, 4, 1, 2),
+    )
+    broken = Settings(data_dir=str(context.paths.root), bridge_name="/")  # no such link can ever be there
+    outcome = execute(Plan("p", (), steps), replace(context, settings=broken), note)
+    assert ran[-1] == 3
+    assert set(ran) == {0, 2, 3}
+    assert {event.step.id for event in outcome.skipped} == {1, 4}
+
+
+def test_ctrl_c_lets_running_steps_finish_and_begins_no_other(context: Context) -> None:
+    steps = (sweep(context, 0), sweep(context, 1, 0))
+    begun: list[int] = []
+
+    def interrupt(event: Event) -> None:
+        if event.state == "started":
+            begun.append(event.step.id)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        execute(Plan("p", (), steps), context, interrupt)
+    assert begun == [0]
+    assert not Path(context.paths.root, "f0.tmp.1").exists()
+    assert Path(context.paths.root, "f1.tmp.1").exists()
