@@ -1,6 +1,8 @@
 """One short function per action, chosen by one `match`."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import assert_never
@@ -51,7 +53,7 @@ def run_action(context: Context, action: Action, progress: Progress) -> None:  #
         case CreateDisk():
             create_disk(context, action, progress)
         case GrowDisk():
-            disks.grow_disk(context.paths.disk(action.name), action.size_mib)
+            grow_disk(context, action)
         case DeleteDisk():
             delete_disk(context, action)
         case WriteGuestFiles():
@@ -108,6 +110,28 @@ def create_disk(context: Context, action: CreateDisk, progress: Progress) -> Non
     disks.copy_image(PurePosixPath(action.image_path), paths.disk(action.name), action.size_mib)
 
 
+def grow_disk(context: Context, action: GrowDisk) -> None:
+    """Makes a root disk bigger."""
+    with _root_disk(context, action.name):
+        disks.grow_disk(context.paths.disk(action.name), action.size_mib)
+
+
+@contextmanager
+def _root_disk(context: Context, name: str) -> Iterator[None]:
+    """A root disk that turns out to be damaged in this block is not a bad image: its guest's data is at stake."""
+    try:
+        yield
+    except NoSpace:
+        raise
+    except HostError as error:
+        vm = context.record(name).spec.vm
+        raise HostError(
+            f"the root disk of VM {vm} cannot be used: {error.message}",
+            hint=f"put a copy of {context.paths.disk(name)} back, or begin anew from the image, which loses what"
+            f" is on it: vmm up --recreate {vm}",
+        ) from error
+
+
 def delete_disk(context: Context, action: DeleteDisk) -> None:
     """Deletes a root disk and its sidecar."""
     for path in (context.paths.disk(action.name), context.paths.disk_info(action.name)):
@@ -121,7 +145,8 @@ def write_guest_files(context: Context, action: WriteGuestFiles) -> None:
     seen = stored.read_disk(paths, spec.name)
     info = seen.info if seen is not None and seen.info is not None else DiskInfo(spec.image, "")
     stored.write_disk_info(paths, spec.name, replace(info, files_digest=""))
-    disks.check_disk(disk)
+    with _root_disk(context, spec.name):
+        disks.check_disk(disk)
     found = ext4.read_files(disk, [FSTAB, ENVIRONMENT])
     existing = {
         path: (found.get(path) or b"").decode(errors="surrogateescape") for path in (FSTAB, ENVIRONMENT)

@@ -10,8 +10,10 @@ from vmmcompose.guest import hosts_file
 from vmmcompose.host import disks, ready, records
 from vmmcompose.host.files import make_dir
 from vmmcompose.host.ssh import run_in_guest
+from vmmcompose.model.desired import Mount
 from vmmcompose.model.plan import StartVm, StopVm, UpdatePeers, WaitVm
 from vmmcompose.model.record import Record
+from vmmcompose.model.spec import VmSpec
 
 PEERS_TIMEOUT_S = 15.0
 
@@ -27,9 +29,7 @@ def start_vm(context: Context, action: StartVm) -> None:
             f"VM {spec.vm}: kernel {spec.kernel} is gone", hint="`vmm kernel list` shows what there is"
         )
     for mount in spec.mounts:
-        disks.check_disk(
-            paths.mount(spec.name, mount.tag)
-        )  # a dirty journal cannot be mounted from a ro device
+        _check_mount(context, spec, mount)
     runner = driver(spec.driver)
     launch = Launch(spec, paths, kernel, context.host.binaries.get(spec.driver, ""), context.host.kvm_usable)
     process = runner.start(launch)
@@ -38,6 +38,20 @@ def start_vm(context: Context, action: StartVm) -> None:
     except BaseException:
         runner.stop(paths, spec.id, process, 0.0)
         raise
+
+
+def _check_mount(context: Context, spec: VmSpec, mount: Mount) -> None:
+    """Replays the journal of a mount's image: a dirty one cannot be mounted from a read-only device."""
+    image = context.paths.mount(spec.name, mount.tag)
+    try:
+        disks.check_disk(image)
+    except NoSpace:
+        raise
+    except HostError as error:
+        raise HostError(
+            f"VM {spec.vm}: the image of mount {mount.tag} is damaged: {error.message}",
+            hint=f"delete it (rm {image}), then `vmm up` makes it anew from {mount.source}",
+        ) from error
 
 
 def stop_vm(context: Context, action: StopVm, progress: Progress) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path, PurePath
 
 _TAIL_BYTES = 16384
 LINE_WIDTH = 200
+_PANIC = "] Kernel panic - not syncing"
 _ESCAPES = re.compile(
     r"\x1b\[[0-9;?<=>]*[ -/]*[@-~]"  # CSI: colours, cursor, clearing
     r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|$)"  # OSC, DCS and the like: titles, links
@@ -23,7 +24,10 @@ def rotate(path: PurePath) -> None:
 
 
 def tail(path: PurePath, lines: int, *, width: int = LINE_WIDTH) -> list[str]:
-    """The last lines of a log that are not blank, clean; empty when there is no log or it may not be read."""
+    """The last lines of a log that are not blank, clean; empty when there is no log or it may not be read.
+
+    Where the kernel panicked they begin with that: its reason stands above a longer trace that says less.
+    """
     try:
         with Path(path).open("rb") as file:
             size = file.seek(0, os.SEEK_END)
@@ -31,7 +35,9 @@ def tail(path: PurePath, lines: int, *, width: int = LINE_WIDTH) -> list[str]:
             data = file.read()
     except OSError:
         return []
-    return clean(data.decode(errors="replace"), width)[-lines:]
+    found = clean(data.decode(errors="replace"), width)
+    panic = next((at for at, line in enumerate(found) if _PANIC in line), len(found))
+    return found[min(panic, max(0, len(found) - lines)) :][:lines]
 
 
 def clean(text: str, width: int = LINE_WIDTH) -> list[str]:

@@ -41,14 +41,13 @@ def write_disk_info(paths: Paths, name: str, info: DiskInfo) -> None:
 
 
 def read_mount(paths: Paths, name: str, tag: str) -> MountImage | None:
-    """A mount's image; None where it is missing or was not finished."""
-    value = _read_json(paths.mount_info(name, tag))
-    if not value or not os.path.exists(str(paths.mount(name, tag))):
+    """A mount's image; None where it is missing or was not finished, empty fields where nobody can tell."""
+    info = paths.mount_info(name, tag)
+    if not os.path.exists(str(paths.mount(name, tag))) or not os.path.exists(str(info)):
         return None
-    try:
-        return MountImage(value["source"], value["mode"], value["digest"])
-    except KeyError:
-        return None
+    found = [_read_json(info).get(key) for key in ("source", "mode", "digest")]
+    source, mode, digest = (item if isinstance(item, str) else "" for item in found)
+    return MountImage(source, mode, digest)
 
 
 def mount_tags(paths: Paths, name: str) -> list[str]:

@@ -79,7 +79,7 @@ class Disk:
 
 @dataclass(frozen=True, slots=True)
 class MountImage:
-    """A mount's image on the host, made from `source` when that had `digest`."""
+    """A mount's image on the host, made from `source` when that had `digest`; all empty where nobody can tell."""
 
     source: str
     mode: str

@@ -80,10 +80,10 @@ class Index:
         wanted = {mount.tag: mount for mount in mounts}
         lost = []
         for tag, image in sorted(self.mounts.get(name, {}).items()):
-            if image.mode == "rw":
-                mount = wanted.get(tag)
-                if mount is None or self.mount_reason(name, mount):
-                    lost.append(tag)
+            mount = wanted.get(tag)
+            mode = image.mode or (mount.mode if mount else "rw")
+            if mode == "rw" and (mount is None or self.mount_reason(name, mount)):
+                lost.append(tag)
         return lost
 
     def old_tags(self, name: str, wanted: frozenset[str]) -> list[str]:

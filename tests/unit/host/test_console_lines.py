@@ -1,10 +1,12 @@
 """A guest's output must not reach a terminal as anything but plain lines."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmmcompose.host.console import clean
+from vmmcompose.host.console import clean, tail
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,14 @@ def test_no_control_character_survives(text: str) -> None:
     for line in clean(text):
         assert all(char == "\t" or (char >= " " and not "\x7f" <= char <= "\x9f") for char in line)
         assert 0 < len(line) <= 200
+
+
+def test_the_last_words_of_a_kernel_that_panicked_begin_with_the_reason(tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    reason = "[    4.1] Kernel panic - not syncing: Attempted to kill init!"
+    log.write_text("\n".join(["booting", reason, *(f"[    4.2]  trace {n}" for n in range(40))]))
+    assert tail(log, 3) == [reason, "[    4.2]  trace 0", "[    4.2]  trace 1"]
+    log.write_text(f"one\ntwo\n{reason}\nend")
+    assert tail(log, 3) == ["two", reason, "end"]
+    log.write_text("one\ntwo\nthree\nfour\n")
+    assert tail(log, 3) == ["two", "three", "four"]
