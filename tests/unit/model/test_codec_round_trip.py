@@ -116,8 +116,9 @@ def test_without_the_secrets_a_record_says_so_and_nothing_else_is_missing(record
     assert record_from_json(through_a_file(public), None) == hidden
 
 
-@given(RECORDS, st.text("XYZ", min_size=8, max_size=12))
-def test_no_secret_is_in_the_public_part(record: Record, secret: str) -> None:
+@given(RECORDS)
+def test_no_secret_is_in_the_public_part(record: Record) -> None:
+    secret = "longer than any other text here"
     spec = replace(record.spec, env=(("KEY", secret),), files=(GuestFile("/etc/x", secret),))
     public, hidden = record_to_json(replace(record, spec=spec))
     assert secret not in json.dumps(public)
