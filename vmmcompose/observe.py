@@ -78,7 +78,6 @@ def observe(settings: Settings, desired: Desired, paths: Paths, *, contents: boo
         images=images,
         kernels=kernels,
         sources=_sources(desired, contents=contents),
-        sockets=stored.sockets(paths),
         leftovers=stored.leftovers(paths),
         folders=stored.folders(paths),
         foreign_images=_images_by_path(desired),

@@ -42,7 +42,7 @@ from vmmcompose.model.plan import (
     WriteGuestFiles,
     WriteRecord,
 )
-from vmmcompose.model.record import Process, Record
+from vmmcompose.model.record import NETWORKED, Process, Record
 from vmmcompose.model.settings import Settings
 from vmmcompose.network.addresses import bridge_address, bridge_mac
 from vmmcompose.network.compare import bridge_alias, tap_alias
@@ -54,7 +54,6 @@ CAPABILITIES = {
     "qemu": Capabilities("qemu", ("bzimage", "vmlinux"), 32, 24, 2047),
     "firecracker": Capabilities("firecracker", ("vmlinux",), 32, 12, 2048),
 }
-NETWORKED = ("creating", "starting", "running", "stopping")
 
 
 @dataclass

@@ -33,10 +33,9 @@ from vmmcompose.model.plan import (
     WriteGuestFiles,
     WriteRecord,
 )
+from vmmcompose.model.record import NETWORKED
 
 ENVIRONMENT = "/etc/environment"
-NETWORKED = ("creating", "starting", "running", "stopping")
-"""States of records whose VMs need bridge, TAP and rules."""
 
 
 def run_action(context: Context, action: Action, progress: Progress) -> None:  # noqa: C901, PLR0912 - one arm each

@@ -14,7 +14,6 @@ from vmmcompose.model.observed import Disk, DiskInfo, MountImage
 from vmmcompose.model.paths import Paths
 
 _TEMPORARY = re.compile(r"\.tmp\.([0-9]+)$")
-_SOCKET = re.compile(r"^([0-9a-f]{12})\.sock$")
 
 
 def read_disk(paths: Paths, name: str) -> Disk | None:
@@ -63,12 +62,6 @@ def folders(paths: Paths) -> frozenset[str]:
     for parent in (paths.vms(), paths.root / "mounts", paths.root / "logs"):
         found |= {entry for entry in _list(parent) if "." not in entry}
     return frozenset(found)
-
-
-def sockets(paths: Paths) -> frozenset[str]:
-    """Ids of VMs with a control socket's file."""
-    matches = (_SOCKET.match(entry) for entry in _list(paths.sockets()))
-    return frozenset(match[1] for match in matches if match)
 
 
 def leftovers(paths: Paths) -> tuple[str, ...]:

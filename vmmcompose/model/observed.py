@@ -156,10 +156,6 @@ class Observed:
     images: Mapping[str, Image] = field(default_factory=dict)
     kernels: Mapping[str, Kernel] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
-    host_keys: frozenset[str] = frozenset()
-    """Names of VMs whose SSH host key exists."""
-    sockets: frozenset[str] = frozenset()
-    """Ids of VMs with a control socket file."""
     leftovers: tuple[str, ...] = ()
     """Temporary files below the data folder that an interrupted command left, as absolute paths."""
     folders: frozenset[str] = frozenset()

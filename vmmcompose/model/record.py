@@ -8,6 +8,8 @@ from vmmcompose.model.spec import VmSpec
 SCHEMA_VERSION = 1
 State = Literal["creating", "starting", "running", "stopping", "stopped", "deleting"]
 """`creating`, `starting`, `stopping`, `deleting` are intents: found later, they tell of an interruption."""
+NETWORKED: tuple[State, ...] = ("creating", "starting", "running", "stopping")
+"""States of records whose VMs need bridge, TAP and rules."""
 
 
 @dataclass(frozen=True, slots=True)

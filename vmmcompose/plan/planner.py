@@ -10,7 +10,7 @@ from vmmcompose.model.options import Options
 from vmmcompose.model.paths import tap_name
 from vmmcompose.model.plan import Change, DeleteTap, Plan, Reason, SweepFile
 from vmmcompose.model.problem import Problem
-from vmmcompose.model.record import Record
+from vmmcompose.model.record import NETWORKED, Record
 from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.network.addresses import vm_id
@@ -24,9 +24,6 @@ from vmmcompose.plan.strays import stray_disks, stray_processes, stray_taps
 from vmmcompose.plan.view import Index, index
 from vmmcompose.plan.vms import work_running
 from vmmcompose.plan.work import VmWork
-
-ACTIVE = ("creating", "starting", "running", "stopping")
-"""Record states whose VMs need the network."""
 
 
 def make_plan(
@@ -185,7 +182,7 @@ def _differences(records: tuple[Record, ...], observed: Observed, settings: Sett
 
 
 def _active(records: Iterable[Record]) -> tuple[Record, ...]:
-    return tuple(record for record in records if record.state in ACTIVE)
+    return tuple(record for record in records if record.state in NETWORKED)
 
 
 def _network_change(
