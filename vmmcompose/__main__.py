@@ -2,6 +2,8 @@
 
 import sys
 
+INTERRUPTED = 130
+
 
 def main() -> int:
     """Runs the command line and returns its exit code."""
@@ -13,11 +15,35 @@ def main() -> int:
         sys.stdout.write(f"vmm {__version__}\n")
         return 0
     try:
+        _interrupt_on_end()
         from vmmcompose.cli.main import run
 
-        return run(arguments)
+        code = run(arguments)
     except KeyboardInterrupt:  # while the modules were loaded; later ones are told in words
-        return 130
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        _leave(code)
+    return code
+
+
+def _interrupt_on_end() -> None:
+    """Makes SIGTERM and a closed terminal what Ctrl-C is: steps at work are finished, the rest never begins."""
+    import signal
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
+
+
+def _leave(code: int) -> None:
+    """Ends at once. An interrupt that hit `exec()` (a dataclass was being made) has Python end by SIGINT otherwise."""
+    import os
+    from contextlib import suppress
+
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _open_missing() -> None:

@@ -30,6 +30,7 @@ from vmmcompose.model.plan import (
 
 THREADS = 64
 """Steps at once; most of them wait for guests."""
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DISK_STEPS = 4
 """Disk steps at once: more only make each other slower."""
 
@@ -98,15 +99,19 @@ def execute(plan: Plan, context: Context, emit: Emit) -> Outcome:
 
 @contextmanager
 def _interruptible(context: Context) -> Iterator[None]:
-    """Ctrl-C sets `cancelled` meanwhile; as an exception it could come while a thread is being started."""
-    if current_thread() is not main_thread() or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    """Ctrl-C and its kin set `cancelled` meanwhile; an exception could come while a thread is being started."""
+    if current_thread() is not main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, lambda _signum, _frame: context.cancelled.set())
+    before = {number: signal.getsignal(number) for number in _INTERRUPTS}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, lambda _signum, _frame: context.cancelled.set())
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _prepare(run: _Run, plan: Plan) -> list[Step]:
