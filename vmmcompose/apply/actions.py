@@ -93,10 +93,15 @@ def write_record(context: Context, action: WriteRecord) -> None:
 
 
 def sync_network(context: Context) -> None:
-    """Makes the host's network what the records ask for at this moment, whoever changed them."""
+    """Makes the host's network what the records ask for at this moment, whoever changed them.
+
+    It is not taken away while a record cannot be read: its VM may run.
+    """
     with locks.hold(context.paths.lock("host"), "the host's network"):
-        known, _unreadable = records.read_records(context.paths)
+        known, unreadable = records.read_records(context.paths)
         wanted = [record for record in known if record.state in NETWORKED]
+        if not wanted and any(not bad.foreign for bad in unreadable):
+            return
         network.sync_network(wanted, context.settings, context.paths)
 
 

@@ -157,7 +157,11 @@ def _assemble(
     )
     last = shrinks or (bool(needs_now) and not first)
     changes = [work.change for work in works if work.change is not None]
-    changes += _network_change(observed, settings, before, needs_now, gone=not _active(final.values()))
+    deleted = {host_name(desired.project, work.vm) for work in works if work.settled is None}
+    # Whose network an unreadable record's VM is on, nobody can tell: it stays.
+    unknown = any(not bad.foreign and bad.name not in deleted for bad in observed.unreadable)
+    gone = not unknown and not _active(final.values())
+    changes += _network_change(observed, settings, before, needs_now, gone=gone)
     if observed.leftovers:
         reasons = tuple(Reason(why=f"left by an interrupted command: {path}") for path in observed.leftovers)
         changes.append(Change("files", "delete", reasons))
