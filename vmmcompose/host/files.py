@@ -41,6 +41,8 @@ def _hint(error: OSError) -> str:
         return "free some space there (`df -h`), or choose another folder with --data-dir, then try again"
     if error.errno in {errno.EACCES, errno.EPERM}:
         return "this needs root: run it with sudo"
+    if error.errno in {errno.EEXIST, errno.ENOTDIR}:
+        return "something that is no folder stands in the way"
     return ""
 
 

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 
 from vmmcompose import __version__
 from vmmcompose.errors import HostError, UsageError
-from vmmcompose.host.files import make_dir, write_atomic
+from vmmcompose.host.files import failed, make_dir, write_atomic
 from vmmcompose.model.codec import desired_from_json, desired_to_json
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.paths import Paths
@@ -32,7 +32,7 @@ def find_manifest(named: str | None) -> str:
         path = os.path.abspath(named)
         inside = next((found for found in _candidates(path) if os.path.isfile(found)), None)
         if inside is None:
-            raise UsageError(f"there is no manifest {named}", hint="name a file with -f")
+            raise UsageError(f"there is no manifest {named}", hint=_instead(path))
         return inside
     folder = PurePosixPath(os.getcwd())
     for place in (folder, *folder.parents):
@@ -55,7 +55,7 @@ def read_manifest(path: str) -> bytes:
         with open(path, "rb") as file:
             return file.read(READ_LIMIT)
     except OSError as error:
-        raise HostError(f"cannot read {path}: {error.strerror}") from error
+        raise failed(f"cannot read {path}", error) from error
 
 
 def recall(paths: Paths, path: str, key: str) -> Desired | None:
@@ -84,6 +84,14 @@ def remember(paths: Paths, path: str, key: str, desired: Desired) -> None:
 def reading_key(data: bytes, *bearing: str) -> str:
     """A digest of a manifest's bytes, of this version, and of whatever else decides what they mean."""
     return sha256(b"\0".join([__version__.encode(), *(text.encode() for text in bearing), data])).hexdigest()
+
+
+def _instead(path: str) -> str:
+    if os.path.isdir(path):
+        return f"that folder has no {' or '.join(FILE_NAMES)}"
+    if os.path.exists(path):
+        return "that is no regular file; -f takes a file or a folder"
+    return "name a file with -f"
 
 
 def _candidates(path: str) -> list[str]:
