@@ -15,7 +15,7 @@ def work_stopped(record: Record, index: Index, options: Options) -> VmWork:
     view = index.view(spec.name, spec.id, spec.driver)
     work = VmWork(spec.vm, f"vm/{spec.vm}", depends_on=spec.depends_on)
     work.settled = replace(record, state="stopped", process=None)
-    tap = index.observed.links is not None and spec.tap in index.observed.links
+    tap = index.has_our_tap(spec.tap)
     if view.process is not None:
         work.holds = spec.ip
         work.stop = StopVm(spec.name, spec.id, view.driver, view.process, options.grace_s)
@@ -40,7 +40,7 @@ def work_absent(name: str, vm: str, vm_id: str, tap: str, index: Index, options:
     """
     view = index.view(name, vm_id, "")
     work = VmWork(vm, f"vm/{vm}")
-    has_tap = index.observed.links is not None and tap in index.observed.links
+    has_tap = index.has_our_tap(tap)
     found = view.process is not None or has_tap
     if not options.keep_disks:
         found = found or view.record is not None or name in index.observed.folders

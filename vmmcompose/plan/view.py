@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from vmmcompose.model.desired import Mount
 from vmmcompose.model.observed import Disk, MountImage, Observed
 from vmmcompose.model.record import Process, Record
+from vmmcompose.network.compare import is_our_tap
 
 MIB = 1024 * 1024
 
@@ -56,6 +57,11 @@ class Index:
     def has_tap(self, tap: str) -> bool:
         """Whether the link is there; unseen links count as there, for nothing is guessed."""
         return self.observed.links is None or tap in self.observed.links
+
+    def has_our_tap(self, tap: str) -> bool:
+        """Whether the link is there and may be deleted: a stranger's of that name is left alone."""
+        link = (self.observed.links or {}).get(tap)
+        return link is not None and is_our_tap(link)
 
     def mount_reason(self, name: str, mount: Mount) -> str:
         """Why a mount's image has to be built, in words; empty where it has not."""
