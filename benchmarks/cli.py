@@ -20,7 +20,9 @@ def main() -> None:
         try:
             rows = {
                 "python3 -c pass": timed(lambda: lab.run(sys.executable, "-c", "pass"), runs),
-                "vmm --version": timed(lambda: lab.run(sys.executable, "-m", "vmmcompose", "--version"), runs),
+                "vmm --version": timed(
+                    lambda: lab.run(sys.executable, "-m", "vmmcompose", "--version"), runs
+                ),
                 "vmm ps --json": timed(lambda: lab.vmm("ps", "--json"), runs),
                 "vmm plan": timed(lambda: lab.vmm("plan", "--detailed-exitcode"), runs),
                 "vmm up": timed(lambda: lab.vmm("up", "--no-wait"), runs),

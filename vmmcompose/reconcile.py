@@ -126,7 +126,7 @@ def converge(
     with hold(paths.lock(f"project-{desired.project}"), f"project {desired.project}", on_wait=on_wait):
         plan, observed = plan_project(settings, desired, options)
         _refuse_problems(plan)
-        if not plan.changes:
+        if not plan.steps:
             return Report(plan, Outcome(), verified=True)
         on_plan(plan)
         if any(change.data_loss for change in plan.changes) and not approve(plan):

@@ -178,7 +178,7 @@ def _assemble(
         *(DeleteTap(tap) for tap in taps),
     ]
     steps = weave(works, sweeps, options, network_first=first, network_last=last)
-    return Plan(desired.project, tuple(changes), steps if changes else (), tuple(problems))
+    return Plan(desired.project, tuple(changes), steps, tuple(problems))
 
 
 def _differences(records: tuple[Record, ...], observed: Observed, settings: Settings) -> tuple[Reason, ...]:

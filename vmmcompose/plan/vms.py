@@ -89,8 +89,10 @@ def _keep_running(
     if options.wait and record.health == "unhealthy":
         work.wait = wait_for(spec, options)
         reasons.append(Reason(why="it did not answer when last waited for"))
-    elif not work.settled.health and (peers_changed or (another_check and options.wait)):
-        work.wait = wait_for(spec, options)  # names are written over SSH, which may not be up yet
+    elif not work.settled.health and (peers_changed or options.wait):
+        # Nobody has seen it answer yet: `up` was killed, told not to wait, or the check is another one. Waiting
+        # changes nothing, so it is a step without a change. Names are written over SSH, which must be up.
+        work.wait = wait_for(spec, options)
     if reasons:
         kind: ChangeKind = "repair" if not differences else "update"
         work.change = Change(work.address, kind, tuple(reasons))
