@@ -19,10 +19,8 @@ _wait = click.option("--wait/--no-wait", default=True, help="Wait until the VMs 
 _timeout = click.option(
     "--timeout",
     type=Seconds(min=0, min_open=True),
-    default=120.0,
-    show_default=True,
     metavar="SECONDS",
-    help="How long one VM may take until it answers.",
+    help="How long one VM may take until it answers [default: its healthcheck's timeout, or 120].",
 )
 _vms = click.argument("vms", metavar="[VM]...", nargs=-1)
 
@@ -32,7 +30,7 @@ _vms = click.argument("vms", metavar="[VM]...", nargs=-1)
 @_wait
 @_timeout
 @pass_invocation
-def start(invocation: Invocation, vms: tuple[str, ...], timeout: float, *, wait: bool) -> None:
+def start(invocation: Invocation, vms: tuple[str, ...], timeout: float | None, *, wait: bool) -> None:
     """Start stopped VMs, and what they depend on.
 
     Where the manifest has changed since, its changes are applied as `vmm up` would. Without names all VMs of
@@ -64,7 +62,7 @@ def stop(invocation: Invocation, vms: tuple[str, ...], grace: float) -> None:
 @_grace
 @pass_invocation
 def restart(
-    invocation: Invocation, vms: tuple[str, ...], timeout: float, grace: float, *, wait: bool
+    invocation: Invocation, vms: tuple[str, ...], timeout: float | None, grace: float, *, wait: bool
 ) -> None:
     """Shut VMs down and start them again, with what the manifest says now."""
     _converge(invocation, vms, "running", Options(restart=True, wait=wait, timeout_s=timeout, grace_s=grace))

@@ -25,10 +25,8 @@ Examples:
 @click.option(
     "--timeout",
     type=Seconds(min=0, min_open=True),
-    default=120.0,
-    show_default=True,
     metavar="SECONDS",
-    help="How long one VM may take until it answers.",
+    help="How long one VM may take until it answers [default: its healthcheck's timeout, or 120].",
 )
 @click.option("--recreate", is_flag=True, help="New root disks from the images; what is on them is lost.")
 @click.option("--remove-orphans", is_flag=True, help="Delete VMs that the manifest no longer names.")
@@ -38,7 +36,7 @@ Examples:
 def up(
     invocation: Invocation,
     vms: tuple[str, ...],
-    timeout: float,
+    timeout: float | None,
     *,
     wait: bool,
     recreate: bool,

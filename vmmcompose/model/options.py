@@ -17,8 +17,8 @@ class Options:
     """When deleting a VM keep its record, address and disk."""
     wait: bool = True
     """Wait until each VM answers. Dependencies on `healthy` wait in any case."""
-    timeout_s: float = 120.0
-    """How long one VM may take until it answers."""
+    timeout_s: float | None = None
+    """How long one VM may take until it answers; None means its healthcheck's timeout, or 120 s without one."""
     grace_s: float = 30.0
     """How long a guest may take to shut down before its process is ended."""
     restart: bool = False

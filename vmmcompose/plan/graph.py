@@ -20,6 +20,7 @@ class Graph:
 
     steps: list[Step] = field(default_factory=list)
     intents: dict[str, int] = field(default_factory=dict)
+    early: dict[str, int] = field(default_factory=dict)
     stopped: dict[str, int] = field(default_factory=dict)
     started: dict[str, int] = field(default_factory=dict)
     waited: dict[str, int] = field(default_factory=dict)
@@ -34,6 +35,10 @@ class Graph:
         step = Step(len(self.steps), address, action, frozenset(i for i in after if i is not None))
         self.steps.append(step)
         return step.id
+
+    def ready(self, vm: str) -> int | None:
+        """The last step of a VM before it is stopped or started."""
+        return self.early.get(vm, self.intents.get(vm))
 
 
 def weave(
@@ -57,6 +62,9 @@ def weave(
             graph.intents[vm] = graph.add(by_vm[vm].address, WriteRecord(intent))
     if network_first:
         graph.network = graph.add("network", SyncNetwork(), graph.intents.values())
+    for vm in order:
+        for action in by_vm[vm].early:
+            graph.early[vm] = graph.add(by_vm[vm].address, action, [graph.ready(vm)])
     _stop_all(graph, by_vm, needs, order)
     ends = [_bring_up(graph, by_vm[vm], needs[vm], by_vm, options) for vm in order]
     if network_last:
@@ -86,7 +94,7 @@ def _stop_all(
     for vm in reversed(order):
         work = by_vm[vm]
         if work.stop is not None:
-            after = [graph.intents.get(vm), *(graph.stopped.get(other) for other in dependents[vm])]
+            after = [graph.ready(vm), *(graph.stopped.get(other) for other in dependents[vm])]
             graph.stopped[vm] = graph.add(work.address, work.stop, after)
             graph.released.setdefault(work.holds, []).append(graph.stopped[vm])
 
@@ -94,7 +102,7 @@ def _stop_all(
 def _bring_up(
     graph: Graph, work: VmWork, needs: tuple[Dependency, ...], by_vm: Mapping[str, VmWork], options: Options
 ) -> int | None:
-    last = graph.stopped.get(work.vm, graph.intents.get(work.vm))
+    last = graph.stopped.get(work.vm, graph.ready(work.vm))
     for action in work.before:
         last = graph.add(work.address, action, [last])
     if work.tap is not None:

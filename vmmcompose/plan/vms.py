@@ -113,7 +113,10 @@ def _start(
     if view.process is not None:
         work.holds = old.spec.ip
         work.stop = StopVm(spec.name, spec.id, view.driver, view.process, options.grace_s, "starting")
-    work.before = _disk_actions(spec, image, view, replaced=bool(need.replaces)) + _mount_actions(spec, index)
+    work.early = [
+        BuildMount(spec.name, mount) for mount in spec.mounts if index.mount_reason(spec.name, mount)
+    ]
+    work.before = _disk_actions(spec, image, view, replaced=bool(need.replaces)) + _old_mounts(spec, index)
     digest = files_digest(spec)
     fresh = any(isinstance(action, CreateDisk) for action in work.before)
     if fresh or view.disk is None or view.disk.info is None or view.disk.info.files_digest != digest:
@@ -207,12 +210,9 @@ def _disk_actions(spec: VmSpec, image: Image | None, view: VmView, *, replaced: 
     return [DeleteDisk(spec.name), create] if view.disk is not None else [create]
 
 
-def _mount_actions(spec: VmSpec, index: Index) -> list[Action]:
+def _old_mounts(spec: VmSpec, index: Index) -> list[Action]:
     tags = frozenset(mount.tag for mount in spec.mounts)
-    gone: list[Action] = [DeleteMount(spec.name, tag) for tag in index.old_tags(spec.name, tags)]
-    return gone + [
-        BuildMount(spec.name, mount) for mount in spec.mounts if index.mount_reason(spec.name, mount)
-    ]
+    return [DeleteMount(spec.name, tag) for tag in index.old_tags(spec.name, tags)]
 
 
 def _summary(spec: VmSpec) -> tuple[Reason, ...]:

@@ -9,10 +9,13 @@ from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.plan.view import VmView
 
+ANSWER_S = 120.0
+"""Seconds for a VM without a healthcheck to answer on SSH; an emulated Debian takes about ten."""
+
 
 @dataclass(slots=True)
 class VmWork:
-    """One VM's part of a plan. `before` runs one after the other, then the TAP, the start and the wait."""
+    """One VM's part of a plan. `early`, the stop, `before`, the TAP, the start, the wait: in this order."""
 
     vm: str
     address: str
@@ -22,6 +25,8 @@ class VmWork:
     stop: StopVm | None = None
     holds: str = ""
     """The address its guest has until it is stopped; nobody else may start with it before."""
+    early: list[Action] = field(default_factory=list)
+    """Done while the old process still runs, so that a failure leaves it running."""
     before: list[Action] = field(default_factory=list)
     tap: CreateTap | None = None
     start: StartVm | None = None
@@ -44,6 +49,6 @@ def dead_reason(view: VmView) -> Reason:
 
 
 def wait_for(spec: VmSpec, options: Options) -> WaitVm:
-    """The wait for a VM: as long as the command allows, or its healthcheck if that is longer."""
-    own = spec.healthcheck.timeout_s if spec.healthcheck is not None else 0.0
-    return WaitVm(spec, max(options.timeout_s, own))
+    """The wait for a VM: as long as the command says, else as its healthcheck says, else `ANSWER_S`."""
+    own = spec.healthcheck.timeout_s if spec.healthcheck is not None else ANSWER_S
+    return WaitVm(spec, own if options.timeout_s is None else options.timeout_s)
