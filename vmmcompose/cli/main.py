@@ -28,8 +28,8 @@ COMMANDS = {
     "exec": Entry(f"{_CLI}.ssh", "exec_", "Run a command in a VM", _VM),
     "console": Entry(f"{_CLI}.logs", "console", "Show one VM's console", _VM),
     "inspect": Entry(f"{_CLI}.inspect", "inspect", "Show everything known about a VM, as JSON", _VM),
-    "kernel": Entry(f"{_CLI}.images", "kernel", "List and import kernels", _HOST),
-    "image": Entry(f"{_CLI}.images", "image", "List and build root filesystems", _HOST),
+    "kernel": Entry(f"{_CLI}.kernel", "kernel", "List and import kernels", _HOST),
+    "image": Entry(f"{_CLI}.image", "image", "List and build root filesystems", _HOST),
     "doctor": Entry(f"{_CLI}.doctor", "doctor", "Check what this host can do, and say what to do", _HOST),
     "version": Entry(f"{_CLI}.version", "version", "Show the version", _HOST),
 }

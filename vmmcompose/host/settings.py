@@ -7,8 +7,9 @@ import json
 import os
 import pwd
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 from vmmcompose.errors import UsageError
 from vmmcompose.model.paths import LINK_LIMIT, SOCKET_LIMIT
@@ -63,7 +64,8 @@ def load_settings(
     checked = _check(values, problems)
     if problems:
         raise UsageError("the settings are not valid", problems=problems)
-    return Settings(**checked)
+    chosen: dict[str, Any] = dict(checked)
+    return Settings(**chosen)
 
 
 def config_path(env: Mapping[str, str]) -> str:
@@ -115,7 +117,7 @@ class _Pairs(list[tuple[str, object]]):
 
 
 def _take(pairs: _Pairs, path: str, problems: list[Problem]) -> dict[str, Value]:
-    known = [field.name for field in fields(Settings)]
+    known = list(ENVIRONMENT)
     values: dict[str, Value] = {}
     for name, value in pairs:
         if name not in known:

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vmmcompose.errors import HostUnfit
-from vmmcompose.host import ext4, locks, store
-from vmmcompose.host.files import replacing, write_atomic
+from vmmcompose.host import locks, store
 from vmmcompose.images import debian, publish, tiny
+from vmmcompose.images.imagefile import publish_tree
 from vmmcompose.images.packages import Progress
 from vmmcompose.model.observed import Image
 from vmmcompose.model.paths import Paths
-
-ROOT_LABEL = "vmm-root"
-MIB = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,29 +74,6 @@ def build(paths: Paths, recipe: Recipe, name: str, on_progress: Progress, *, for
             tree = work / "tree"
             contents = recipe.make_tree(tree, work, on_progress)
             on_progress(f"making {name}.ext4")
-            _publish(paths, name, tree, recipe, contents)
+            fields = {"source": recipe.source, "packages": contents}
+            publish_tree(paths, name, tree, fields, slack_mib=recipe.slack_mib)
     return store.list_images(paths)[name]
-
-
-def _publish(paths: Paths, name: str, tree: Path, recipe: Recipe, contents: dict[str, str]) -> None:
-    """The image gets its name first: without its sidecar it counts as unfinished."""
-    size_mib, inodes = _room(tree, recipe.slack_mib)
-    info = Path(paths.image_info(name))
-    with replacing(paths.image(name), "write the image") as temp:
-        ext4.make_image(tree, temp, label=ROOT_LABEL, size_mib=size_mib, inodes=inodes)
-        digest = publish.sha256(temp)
-        info.unlink(missing_ok=True)
-    fields = {"source": recipe.source, "sha256": digest, "size": size_mib * MIB, "packages": contents}
-    write_atomic(info, publish.info_text(fields))
-
-
-def _room(tree: Path, slack_mib: int) -> tuple[int, int]:
-    """(size in MiB, inodes) for an image of a tree: its blocks, the journal and tables, and the slack."""
-    used = count = 0
-    for folder, _, names in os.walk(tree):
-        for path in (folder, *(os.path.join(folder, name) for name in names)):
-            used += -(-os.lstat(path).st_size // 4096) * 4096
-            count += 1
-    tables = (count + 8192) * 256 // MIB
-    journal = max(4, used // MIB // 16)
-    return used // MIB + journal + tables + slack_mib, count + 1024

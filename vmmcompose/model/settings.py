@@ -4,6 +4,22 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class VmDefaults:
+    """What a VM gets that says nothing itself: `vm_defaults` of the settings file."""
+
+    cpus: int = 1
+    memory_mib: int = 512
+    disk_mib: int = 1024
+    image: str = ""
+    """Empty: whoever asks for a VM must name one."""
+    kernel: str = "default"
+    ssh_key_path: str = ""
+    """A public key file whose keys may log in; empty means none beside the managed key."""
+    dns_servers: tuple[str, ...] = ()
+    """Empty means the host's own."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Where things lie and how the host's network is laid out."""
 
@@ -16,3 +32,6 @@ class Settings:
     hypervisor: str = "auto"
     firecracker_binary: str = "firecracker"
     qemu_binary: str = "qemu-system-x86_64"
+    release_repos: tuple[str, ...] = ()
+    """`owner/name` of GitHub repositories whose releases hold kernels and images, in order of preference."""
+    vm_defaults: VmDefaults = VmDefaults()

@@ -1,0 +1,20 @@
+"""`vmm image …`: the root filesystems VMs are booted from. One module per command."""
+
+import click
+
+from vmmcompose.cli.lazy import Entry, LazyGroup
+
+_HERE = "vmmcompose.cli.image"
+_STORE = "Images"
+
+
+class _Commands(LazyGroup):
+    entries = {  # noqa: RUF012 - as LazyGroup declares it
+        "list": Entry(f"{_HERE}.listing", "list_images", "List the root filesystems in the store", _STORE),
+        "build": Entry(f"{_HERE}.building", "build_image", "Build one from packages", _STORE),
+    }
+
+
+@click.group(cls=_Commands)
+def image() -> None:
+    """The root filesystems VMs are booted from."""
