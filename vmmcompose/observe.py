@@ -4,7 +4,7 @@ The two child processes (links and rules) run while files are read. What cannot 
 named in `unseen`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import PurePosixPath
 from threading import Thread
@@ -18,6 +18,7 @@ from vmmcompose.model.observed import HostFacts, Image, Kernel, Link, Observed, 
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.record import Record
 from vmmcompose.model.settings import Settings
+from vmmcompose.model.spec import host_name
 
 T = TypeVar("T")
 
@@ -57,8 +58,9 @@ def observe(settings: Settings, desired: Desired, paths: Paths, *, contents: boo
     links: Answer[dict[str, Link]] = Answer(netlink.read_links)
     rules: Answer[RuleSet | None] = Answer(lambda: iptables.read_rules(settings))
     known, unreadable = records.read_records(paths)
-    mine = [record for record in known if record.spec.project == desired.project]
-    names = {record.spec.name for record in mine} | {f"{desired.project}-{vm.name}" for vm in desired.vms}
+    names = {host_name(desired.project, vm.name) for vm in desired.vms}
+    mine = [record for record in known if _is_meant(record, desired, names)]
+    names |= {record.spec.name for record in mine}
     disks = {name: disk for name in sorted(names) if (disk := stored.read_disk(paths, name)) is not None}
     mounts = {
         (name, tag): image
@@ -84,6 +86,11 @@ def observe(settings: Settings, desired: Desired, paths: Paths, *, contents: boo
     )
     seen = replace(observed, links=links.get(), rules=rules.get())
     return replace(seen, unseen=tuple(_unseen(seen, mine)))
+
+
+def _is_meant(record: Record, desired: Desired, names: Collection[str]) -> bool:
+    """Whether a record is of this project; of the single VMs only those asked about are."""
+    return record.spec.project == desired.project and (bool(desired.project) or record.spec.name in names)
 
 
 def renew(settings: Settings, observed: Observed, paths: Paths) -> Observed:

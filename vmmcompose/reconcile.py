@@ -5,7 +5,8 @@ to start a VM. `apply` and `manifest` are imported where they are used: most com
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -123,7 +124,7 @@ def converge(
     """
     require_root("changing VMs")
     paths = paths_of(settings)
-    with hold(paths.lock(f"project-{desired.project}"), f"project {desired.project}", on_wait=on_wait):
+    with _hold_all(desired, paths, on_wait):
         plan, observed = plan_project(settings, desired, options)
         _refuse_problems(plan)
         if not plan.steps:
@@ -139,6 +140,18 @@ def converge(
         _raise_failures(outcome)
         _verify(context, desired, options, emit)
         return Report(plan, outcome, verified=True)
+
+
+@contextmanager
+def _hold_all(desired: Desired, paths: Paths, on_wait: Callable[[str], None]) -> Iterator[None]:
+    """The project's lock, or those of the single VMs, always in the same order."""
+    what = {paths.work_lock(desired.project, vm.name): f"VM {vm.name}" for vm in desired.vms}
+    if desired.project:
+        what = {paths.work_lock(desired.project, ""): f"project {desired.project}"}
+    with ExitStack() as stack:
+        for lock, words in sorted(what.items()):
+            stack.enter_context(hold(lock, words, on_wait=on_wait))
+        yield
 
 
 def paths_of(settings: Settings) -> Paths:

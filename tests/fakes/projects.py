@@ -88,6 +88,19 @@ def _lose_mount(host: SimulatedHost) -> None:
     host.mounts.clear()
 
 
+def _pause(host: SimulatedHost) -> None:
+    """`vmm pause`, or one that was killed before it came to the guest."""
+    name, record = min(host.records.items())
+    if record.state == "running":
+        host.records[name] = replace(record, state="paused")
+
+
+def _add_port(host: SimulatedHost) -> None:
+    """`vmm port-forward add`, killed before the rules followed."""
+    name, record = min(host.records.items())
+    host.records[name] = replace(record, spec=replace(record.spec, added_ports=(Forward(7000, 7),)))
+
+
 def _forwarding_off(host: SimulatedHost) -> None:
     host.facts = replace(host.facts, ip_forward=False)
 
@@ -103,4 +116,6 @@ DAMAGES: Mapping[str, Callable[[SimulatedHost], None]] = {
     "disk deleted": _lose_disk,
     "mounts deleted": _lose_mount,
     "forwarding off": _forwarding_off,
+    "paused": _pause,
+    "port added by hand": _add_port,
 }

@@ -32,7 +32,9 @@ from vmmcompose.model.plan import (
     DeleteTap,
     DeleteVm,
     GrowDisk,
+    PauseVm,
     Plan,
+    ResumeVm,
     StartVm,
     StopVm,
     SweepFile,
@@ -82,6 +84,8 @@ class SimulatedHost:
         )
     )
     next_pid: int = 1000
+    paused: set[str] = field(default_factory=set)
+    """Ids of the VMs whose CPUs stand still."""
 
     def observe(self, desired: Desired | None = None) -> Observed:
         """What `observe` would see."""
@@ -152,10 +156,17 @@ class SimulatedHost:
             case StartVm(spec):
                 self._start(spec.name, spec.id, spec.driver, spec.tap)
             case StopVm():
+                self.paused.discard(action.vm_id)
                 self.processes.pop(action.vm_id, None)
                 if action.name in self.records:
                     record = self.records[action.name]
                     self.records[action.name] = replace(record, state=action.then, process=None, health="")
+            case PauseVm(spec):
+                assert self.records[spec.name].state == "paused", "the record says so first"
+                self.paused.add(spec.id)
+            case ResumeVm(spec):
+                self.paused.discard(spec.id)
+                self.records[spec.name] = replace(self.records[spec.name], state="running")
             case WaitVm(spec):
                 record = self.records[spec.name]
                 assert record.state == "running"

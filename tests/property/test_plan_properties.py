@@ -66,7 +66,7 @@ def hosts(draw: st.DrawFn) -> SimulatedHost:
         host.run(plan, stop_after=draw(st.one_of(st.none(), st.integers(0, len(plan.steps)))))
         for name in draw(st.lists(st.sampled_from(sorted(DAMAGES)), max_size=2)):
             possible = bool(host.processes and host.records and host.disks)
-            if possible or name not in ("process killed", "record deleted", "disk deleted"):
+            if possible or name not in ("process killed", "record deleted", "disk deleted", "paused", "port added by hand"):
                 DAMAGES[name](host)
     return host
 
@@ -83,6 +83,7 @@ def test_after_apply_nothing_is_left_to_do(host: SimulatedHost, desired: Desired
     assert applicable(plan), plan.problems
     host.run(plan)
     assert plan_for(host, desired, UP).changes == ()
+    assert all(record.state in ("running", "stopped") for record in host.records.values())
     for name, link in FOREIGN.items():
         assert host.links[name] == link
 

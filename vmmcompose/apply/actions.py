@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import assert_never
 
 from vmmcompose.apply.context import Context, Progress, now
-from vmmcompose.apply.guests import start_vm, stop_vm, update_peers, wait_vm
+from vmmcompose.apply.guests import pause_vm, resume_vm, start_vm, stop_vm, update_peers, wait_vm
 from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.guest import FSTAB, guest_files, removals
 from vmmcompose.host import disks, ext4, keys, locks, mounts, network, records, stored
@@ -24,6 +24,8 @@ from vmmcompose.model.plan import (
     DeleteTap,
     DeleteVm,
     GrowDisk,
+    PauseVm,
+    ResumeVm,
     StartVm,
     StopVm,
     SweepFile,
@@ -69,6 +71,10 @@ def run_action(context: Context, action: Action, progress: Progress) -> None:  #
             start_vm(context, action)
         case StopVm():
             stop_vm(context, action, progress)
+        case PauseVm():
+            pause_vm(context, action)
+        case ResumeVm():
+            resume_vm(context, action)
         case WaitVm():
             wait_vm(context, action, progress)
         case UpdatePeers():

@@ -11,7 +11,7 @@ from vmmcompose.host import disks, ready, records
 from vmmcompose.host.files import make_dir
 from vmmcompose.host.ssh import run_in_guest
 from vmmcompose.model.desired import Mount
-from vmmcompose.model.plan import StartVm, StopVm, UpdatePeers, WaitVm
+from vmmcompose.model.plan import PauseVm, ResumeVm, StartVm, StopVm, UpdatePeers, WaitVm
 from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
 
@@ -65,6 +65,17 @@ def stop_vm(context: Context, action: StopVm, progress: Progress) -> None:
         except NoSpace:
             if action.then != "deleting":  # the record goes next, and what it takes up with it
                 raise
+
+
+def pause_vm(context: Context, action: PauseVm) -> None:
+    """Stops a guest's CPUs."""
+    driver(action.spec.driver).pause(context.paths, action.spec.id)
+
+
+def resume_vm(context: Context, action: ResumeVm) -> None:
+    """Lets a guest's CPUs run on, then says so in the record."""
+    driver(action.spec.driver).resume(context.paths, action.spec.id)
+    context.update(action.spec.name, state="running")
 
 
 def wait_vm(context: Context, action: WaitVm, progress: Progress) -> None:

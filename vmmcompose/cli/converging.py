@@ -73,7 +73,9 @@ def converge_shown(
     sink.ended(report.plan, words, seconds)
     if forwards:
         chosen = [vm for vm in desired.vms if not options.only or vm.name in options.only]
-        for line in forward_lines((vm.name, vm.ports) for vm in chosen if vm.power == "running"):
+        for line in forward_lines(
+            (vm.name, vm.ports + (vm.added_ports or ())) for vm in chosen if vm.power == "running"
+        ):
             sink.note(line)
 
 

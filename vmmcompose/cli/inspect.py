@@ -18,11 +18,11 @@ def inspect(invocation: Invocation, vm: str) -> None:
     Values of `env` and contents of `files` are not shown.
     """
     from vmmcompose.cli.ps import as_row, live_state
-    from vmmcompose.host.lockview import busy_projects
+    from vmmcompose.host.lockview import busy
 
     record = find_record(invocation, vm)
     paths, name = invocation.paths(), record.spec.name
-    state = live_state(record, busy_projects(paths, frozenset((record.spec.project,))))
+    state = live_state(record, busy(paths, [record]))
     spec = asdict(record.spec)
     spec["env"] = sorted(key for key, _ in record.spec.env)
     spec["files"] = sorted(file.path for file in record.spec.files)

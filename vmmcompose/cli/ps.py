@@ -17,7 +17,7 @@ HEADER = ("NAME", "VM", "STATE", "HEALTH", "IP", "PORTS", "DRIVER", "IMAGE", "UP
 
 _PS_HELP = """List the project's VMs; with --all, or outside of any project, all VMs of this host.
 
-STATE is what is true now: running, stopped, dead (its process is gone), interrupted (a vmm ended in
+STATE is what is true now: running, paused, stopped, dead (its process is gone), interrupted (a vmm ended in
 the middle; `vmm up` mends that), or what another vmm is doing with it: creating, starting, stopping,
 deleting.
 
@@ -46,21 +46,21 @@ def list_all(invocation: Invocation, *, as_json: bool) -> None:
 
 
 def live_state(record: Record, busy: frozenset[str]) -> str:
-    """What is true now, from the record, its process and the projects another vmm works on."""
+    """What is true now, from the record, its process and the VMs another vmm works on, by their names."""
     from vmmcompose.host.process import alive
 
     living = record.process is not None and alive(record.process)
-    if record.state == "running":
-        return "running" if living else "dead"
+    if record.state in ("running", "paused"):
+        return record.state if living else "dead"
     if record.state == "stopped":
         return "running" if living else "stopped"
-    return record.state if record.spec.project in busy else "interrupted"
+    return record.state if record.spec.name in busy else "interrupted"
 
 
 def as_row(record: Record, state: str, now: float) -> dict[str, Any]:
     """One VM as `ps --json` shows it."""
     spec = record.spec
-    running = state == "running"
+    running = state in ("running", "paused")
     return {
         "name": spec.name,
         "vm": spec.vm,
@@ -69,7 +69,7 @@ def as_row(record: Record, state: str, now: float) -> dict[str, Any]:
         "health": record.health if running else "",
         "ip": spec.ip,
         "ports": [
-            {"bind": f.bind, "host": f.host, "guest": f.guest, "protocol": f.protocol} for f in spec.ports
+            {"bind": f.bind, "host": f.host, "guest": f.guest, "protocol": f.protocol} for f in spec.forwards
         ],
         "driver": spec.driver,
         "image": spec.image,
@@ -99,10 +99,10 @@ def _list(invocation: Invocation, vms: tuple[str, ...], project: str, *, as_json
 
 
 def _busy(invocation: Invocation, records: Iterable[Record]) -> frozenset[str]:
-    from vmmcompose.host.lockview import busy_projects
+    from vmmcompose.host.lockview import busy
 
-    unsettled = {record.spec.project for record in records if record.state not in ("running", "stopped")}
-    return busy_projects(invocation.paths(), frozenset(unsettled)) if unsettled else frozenset()
+    unsettled = [record for record in records if record.state not in ("running", "paused", "stopped")]
+    return busy(invocation.paths(), unsettled) if unsettled else frozenset()
 
 
 def _chosen(records: list[Record], vms: tuple[str, ...]) -> list[Record]:

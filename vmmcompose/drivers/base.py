@@ -46,8 +46,24 @@ class Driver(Protocol):
     def probe(self, paths: Paths, vm_id: str, process: Process) -> Status:
         """Ask the VMM how it is, with a short timeout."""
 
+    def pause(self, paths: Paths, vm_id: str) -> None:
+        """Stop a running guest's CPUs where they are; pausing a paused one changes nothing.
+
+        Raises:
+            DriverError: refused, or no answer.
+        """
+
+    def resume(self, paths: Paths, vm_id: str) -> None:
+        """Let a paused guest's CPUs run on; resuming a running one changes nothing.
+
+        Raises:
+            DriverError: refused, or no answer.
+        """
+
     def stop(self, paths: Paths, vm_id: str, process: Process, grace_s: float) -> None:
         """Ask the guest to shut down, wait `grace_s` seconds, then TERM, then KILL; unlink the socket.
+
+        A paused guest is resumed first: one that stands still cannot shut down.
 
         A process that is gone already is no error.
 

@@ -1,16 +1,21 @@
 """Who holds a lock, seen without touching it: /proc/locks tells, to every user."""
 
 import os
+from collections.abc import Iterable
 
 from vmmcompose.model.paths import Paths
+from vmmcompose.model.record import Record
 
 
-def busy_projects(paths: Paths, projects: frozenset[str]) -> frozenset[str]:
-    """The projects another vmm is working on right now."""
+def busy(paths: Paths, records: Iterable[Record]) -> frozenset[str]:
+    """The VMs, by their names on the host, that another vmm is working on right now."""
     held = _held_inodes()
     if not held:
         return frozenset()
-    return frozenset(name for name in projects if _inode(str(paths.lock(f"project-{name}"))) in held)
+    specs = [record.spec for record in records]
+    return frozenset(
+        spec.name for spec in specs if _inode(str(paths.work_lock(spec.project, spec.vm))) in held
+    )
 
 
 def _held_inodes() -> frozenset[int]:

@@ -50,8 +50,11 @@ def record_from_json(public: Json, secret: Json | None) -> Record:
 
 
 def desired_to_json(desired: Desired) -> Json:
-    """A project as its manifest says it."""
-    return asdict(desired)
+    """A project as its manifest says it; what was added by hand is no part of it."""
+    value = asdict(desired)
+    for vm in value["vms"]:
+        del vm["added_ports"]
+    return value
 
 
 def desired_from_json(value: Json) -> Desired:
@@ -66,7 +69,11 @@ def desired_from_json(value: Json) -> Desired:
 
 def _spec(value: Json, secret: Json) -> VmSpec:
     hidden: Json = {"env": secret.get("env", ()), "files": secret.get("files", ())}
-    nested = {"resolvers": tuple(value["resolvers"]), "peers": _pairs(value["peers"])}
+    nested = {
+        "resolvers": tuple(value["resolvers"]),
+        "peers": _pairs(value["peers"]),
+        "added_ports": _forwards(value.get("added_ports", ())),  # older records have none
+    }
     return VmSpec(**{**value, **_nested({**value, **hidden}), **nested})
 
 
@@ -77,13 +84,17 @@ def _nested(value: Json) -> Json:
         "ssh_keys": tuple(value["ssh_keys"]),
         "dns": tuple(value["dns"]),
         "mounts": tuple(Mount(**mount) for mount in value["mounts"]),
-        "ports": tuple(Forward(**forward) for forward in value["ports"]),
+        "ports": _forwards(value["ports"]),
         "depends_on": tuple(Dependency(**dependency) for dependency in value["depends_on"]),
         "healthcheck": Healthcheck(**{**check, "command": tuple(check["command"])}) if check else None,
         "labels": _pairs(value["labels"]),
         "env": _pairs(value["env"]),
         "files": tuple(GuestFile(**file) for file in value["files"]),
     }
+
+
+def _forwards(value: Iterable[Json]) -> tuple[Forward, ...]:
+    return tuple(Forward(**forward) for forward in value)
 
 
 def _pairs(value: Iterable[list[str]]) -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Power = Literal["running", "stopped", "absent"]
+Power = Literal["running", "paused", "stopped", "absent"]
 Condition = Literal["started", "healthy"]
 Protocol = Literal["tcp", "udp"]
 
@@ -88,12 +88,14 @@ class DesiredVm:
     labels: tuple[tuple[str, str], ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     files: tuple[GuestFile, ...] = ()
+    added_ports: tuple[Forward, ...] | None = None
+    """Forwards added by hand, beside the declared ones; None keeps those that the record has."""
     power: Power = "running"
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """A project: its VMs, sorted by name."""
+    """A project: its VMs, sorted by name. An empty project means single VMs, which no manifest names."""
 
     project: str
     vms: tuple[DesiredVm, ...] = ()

@@ -21,5 +21,11 @@ class Options:
     """How long one VM may take until it answers; None means its healthcheck's timeout, or 120 s without one."""
     grace_s: float = 30.0
     """How long a guest may take to shut down before its process is ended."""
+    alone: bool = False
+    """Leave alone what the chosen VMs depend on."""
+    register: bool = False
+    """VMs that are to stay stopped get a record and an address, or what is new of them into the record they have."""
+    rebuild_mounts: tuple[str, ...] = ()
+    """Tags of mounts of the chosen VMs whose images are made anew although nothing asks for it."""
     restart: bool = False
     """Stop and start the chosen VMs although nothing asks for it."""

@@ -118,8 +118,12 @@ class Paths:
         return self.root / "state"
 
     def lock(self, name: str) -> PurePosixPath:
-        """A lock file; `name` is `host`, `images` or `project-<project>`."""
+        """A lock file; `name` is `host`, `images` or one of `work_lock`."""
         return self.state() / f"{name}.lock"
+
+    def work_lock(self, project: str, vm: str) -> PurePosixPath:
+        """The lock of whoever works on a VM: its project's, or a single VM's own."""
+        return self.lock(f"project-{project}" if project else f"vm-{vm}")
 
     def network_state(self) -> PurePosixPath:
         """What the host's sysctls were before `vmm` changed them."""

@@ -106,6 +106,20 @@ class StopVm:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseVm:
+    """Stop a running guest's CPUs where they are; its record says `paused` already."""
+
+    spec: VmSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeVm:
+    """Let a paused guest's CPUs run on, then say so in the record."""
+
+    spec: VmSpec
+
+
+@dataclass(frozen=True, slots=True)
 class WaitVm:
     """Wait until a VM answers on SSH, or passes its healthcheck."""
 
@@ -148,6 +162,8 @@ Action = (
     | DeleteTap
     | StartVm
     | StopVm
+    | PauseVm
+    | ResumeVm
     | WaitVm
     | UpdatePeers
     | DeleteVm
@@ -165,7 +181,9 @@ class Reason:
     why: str = ""
 
 
-ChangeKind = Literal["create", "update", "start", "stop", "restart", "replace", "repair", "delete"]
+ChangeKind = Literal[
+    "create", "update", "start", "stop", "pause", "resume", "restart", "replace", "repair", "delete"
+]
 
 
 @dataclass(frozen=True, slots=True)

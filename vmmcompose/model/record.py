@@ -6,9 +6,10 @@ from typing import Literal
 from vmmcompose.model.spec import VmSpec
 
 SCHEMA_VERSION = 1
-State = Literal["creating", "starting", "running", "stopping", "stopped", "deleting"]
-"""`creating`, `starting`, `stopping`, `deleting` are intents: found later, they tell of an interruption."""
-NETWORKED: tuple[State, ...] = ("creating", "starting", "running", "stopping")
+State = Literal["creating", "starting", "running", "paused", "stopping", "stopped", "deleting"]
+"""`creating`, `starting`, `stopping`, `deleting` are intents: found later, they tell of an interruption. `paused` is
+written before the guest is paused and taken back after it was resumed, which may be done twice."""
+NETWORKED: tuple[State, ...] = ("creating", "starting", "running", "paused", "stopping")
 """States of records whose VMs need bridge, TAP and rules."""
 
 

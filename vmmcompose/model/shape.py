@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from vmmcompose.model.paths import tap_name
 from vmmcompose.model.record import Record
-from vmmcompose.model.spec import VmSpec
+from vmmcompose.model.spec import VmSpec, host_name
 
 PORTS = range(1, 65536)
 _ID = re.compile(r"[0-9a-f]{12}")
@@ -36,7 +36,7 @@ def require_record(record: Record) -> None:
     _require_types(record, "")
     spec = record.spec
     _require("spec.id", spec.id, fits=bool(_ID.fullmatch(spec.id)))
-    _require("spec.name", spec.name, fits=_is_name(spec.project) and spec.name == f"{spec.project}-{spec.vm}")
+    _require("spec.name", spec.name, fits=_is_named(spec))
     _require("spec.vm", spec.vm, fits=_is_name(spec.vm))
     _require("spec.tap", spec.tap, fits=spec.tap == tap_name(spec.id))
     _require("spec.mac", spec.mac, fits=bool(_MAC.fullmatch(spec.mac)))
@@ -52,7 +52,7 @@ def _require_values(spec: VmSpec) -> None:
     for mount in spec.mounts:
         _require("spec.mounts.tag", mount.tag, fits=bool(_TAG.fullmatch(mount.tag)))
         _require("spec.mounts.source", mount.source, fits=mount.source.startswith("/"))
-    for forward in spec.ports:
+    for forward in spec.forwards:
         _require("spec.ports.host", forward.host, fits=forward.host in PORTS)
         _require("spec.ports.guest", forward.guest, fits=forward.guest in PORTS)
         _require("spec.ports.bind", forward.bind, fits=not forward.bind or _is_address(forward.bind))
@@ -61,6 +61,11 @@ def _require_values(spec: VmSpec) -> None:
 def _require(field: str, value: object, *, fits: bool) -> None:
     if not fits:
         raise ValueError(f"{field} cannot be {str(value)[:60]!r}")
+
+
+def _is_named(spec: VmSpec) -> bool:
+    project = not spec.project or _is_name(spec.project)
+    return project and spec.name == host_name(spec.project, spec.vm)
 
 
 def _is_name(text: str) -> bool:

@@ -10,12 +10,13 @@ class VmSpec:
     """The whole applied specification. `plan.costs` says what a difference in each field costs."""
 
     name: str
-    """The name on the host, `<project>-<vm>`."""
+    """The name on the host, see `host_name`."""
     id: str
     """12 hex digits, unique on the host: in TAP names, rule comments and the VMM's arguments."""
     project: str
+    """Empty for a single VM, which no manifest names."""
     vm: str
-    """The short name in its project."""
+    """The short name in its project; a single VM has only this one."""
     driver: str
     image: str
     kernel: str
@@ -37,6 +38,9 @@ class VmSpec:
     """The host's name servers when this was planned; never compared."""
     mounts: tuple[Mount, ...] = ()
     ports: tuple[Forward, ...] = ()
+    """Forwards as declared."""
+    added_ports: tuple[Forward, ...] = ()
+    """Forwards added by hand (`vmm port-forward add`), kept apart so that a manifest does not undo them."""
     depends_on: tuple[Dependency, ...] = ()
     healthcheck: Healthcheck | None = None
     labels: tuple[tuple[str, str], ...] = ()
@@ -45,3 +49,18 @@ class VmSpec:
     """With `content` filled in and `source` kept only as its origin."""
     peers: tuple[tuple[str, str], ...] = ()
     """(short name, address) of every VM of the project, sorted, itself included."""
+
+    @property
+    def forwards(self) -> tuple[Forward, ...]:
+        """All forwards in force: those declared and those added by hand."""
+        return self.ports + self.added_ports
+
+
+def host_name(project: str, vm: str) -> str:
+    """A VM's name on the host: `<project>-<vm>`; a single VM's is its own."""
+    return f"{project}-{vm}" if project else vm
+
+
+def project_words(project: str) -> str:
+    """A project in a message."""
+    return f"project {project}" if project else "no project"

@@ -156,13 +156,13 @@ def port_problems(
         _key(forward): (record.spec.name, record.state in (*ACTIVE, "creating"))
         for record in sorted(records, key=lambda record: record.state in (*ACTIVE, "creating"))
         if record.spec.id not in ids and record.state != "deleting"
-        for forward in record.spec.ports
+        for forward in record.spec.forwards
     }
     in_force = {
         (record.spec.id, forward)
         for record in records
         if record.state in ACTIVE
-        for forward in record.spec.ports
+        for forward in record.spec.forwards
     }
     listening: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
     for protocol, address, port in sorted(host.listeners):
@@ -170,7 +170,7 @@ def port_problems(
     problems: list[Problem] = []
     for spec in wanted:
         at = ("vms", spec.vm, "ports")
-        for forward in spec.ports:
+        for forward in spec.forwards:
             if problem := _claimed(forward, at, claims):
                 problems.append(problem)
             elif listener := _listener(forward, listening):

@@ -18,7 +18,7 @@ from vmmcompose.model.settings import Settings
 from vmmcompose.network.addresses import ANY_ADDRESS, network_of
 
 DEFAULT_BRIDGE = Settings().bridge_name
-ACTIVE = ("starting", "running")
+ACTIVE = ("starting", "running", "paused")
 """States of a record whose forwards are in force."""
 COMMENT_LIMIT = 200
 """Bytes of a rule's comment; the xt_comment extension takes 255 with the closing NUL."""
@@ -94,7 +94,7 @@ def _masquerading(settings: Settings) -> tuple[str, ...]:
 
 def _forwards(records: Iterable[Record]) -> list[str]:
     entries = [
-        (forward, record) for record in records if record.state in ACTIVE for forward in record.spec.ports
+        (forward, record) for record in records if record.state in ACTIVE for forward in record.spec.forwards
     ]
     return [_forward(forward, record) for forward, record in sorted(entries, key=_forward_order)]
 

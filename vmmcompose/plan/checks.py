@@ -8,7 +8,7 @@ from vmmcompose.model.observed import HostFacts, Image, Observed
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.record import Record
 from vmmcompose.model.settings import Settings
-from vmmcompose.model.spec import VmSpec
+from vmmcompose.model.spec import VmSpec, project_words
 from vmmcompose.plan.view import MIB, VmView
 
 PACKAGES = {
@@ -28,7 +28,7 @@ def check_names(specs: Iterable[VmSpec], observed: Observed, project: str) -> li
             problems.append(
                 Problem(
                     "name-taken",
-                    f"VM `{spec.vm}` would be called {spec.name}, like a VM of project {owners[spec.name]}",
+                    f"VM `{spec.vm}` would be called {spec.name}, like a VM of {project_words(owners[spec.name])}",
                     at,
                     "rename the VM or the project",
                 )

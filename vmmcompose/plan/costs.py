@@ -12,6 +12,7 @@ Cost = Literal["live", "restart", "replace"]
 
 COSTS: Mapping[str, Cost] = {
     "ports": "live",
+    "added_ports": "live",
     "labels": "live",
     "healthcheck": "live",
     "depends_on": "live",
@@ -38,7 +39,7 @@ COSTS: Mapping[str, Cost] = {
 """Every field that is compared. `resolvers` is not: a laptop's name servers change with its network."""
 
 SECRET_FIELDS = ("env", "files")
-NAMES = {"memory_mib": "memory", "disk_mib": "disk", "driver": "hypervisor"}
+NAMES = {"memory_mib": "memory", "disk_mib": "disk", "driver": "hypervisor", "added_ports": "ports"}
 """Fields whose name in the manifest is another."""
 
 
@@ -138,6 +139,10 @@ def _show_check(value: Any) -> str:  # noqa: ANN401 - Healthcheck or None
 _HIDDEN = "(hidden)"
 _KEYED: Mapping[str, tuple[Callable[[Any], str], Callable[[Any], str]]] = {
     "ports": (lambda f: f"{f.bind or '*'}:{f.host}/{f.protocol}", show_forward),
+    "added_ports": (
+        lambda f: f"{f.bind or '*'}:{f.host}/{f.protocol}",
+        lambda f: f"{show_forward(f)} (by hand)",
+    ),
     "mounts": (lambda m: m.tag, lambda m: f"{m.source} ({m.mode})"),
     "labels": (lambda pair: pair[0], lambda pair: pair[1]),
     "env": (lambda pair: pair[0], lambda _pair: _HIDDEN),

@@ -1,12 +1,59 @@
-"""What it takes to stop a VM, or to leave nothing of it."""
+"""What it takes until a VM is registered, stopped, paused, or until nothing of it is left."""
 
 from dataclasses import replace
 
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import Change, ChangeKind, DeleteTap, DeleteVm, Reason, StopVm
+from vmmcompose.model.plan import (
+    BuildMount,
+    Change,
+    ChangeKind,
+    DeleteTap,
+    DeleteVm,
+    PauseVm,
+    Reason,
+    StopVm,
+)
 from vmmcompose.model.record import Record
+from vmmcompose.model.spec import VmSpec
+from vmmcompose.plan.costs import diff_specs
 from vmmcompose.plan.view import Index
-from vmmcompose.plan.work import VmWork, dead_reason
+from vmmcompose.plan.work import VmWork, dead_reason, mount_loss, rebuild_reason, summary
+
+
+def work_created(spec: VmSpec) -> VmWork:
+    """A record and an address for a VM that is to stay stopped; nothing else is allocated."""
+    record = Record(spec, "stopped")
+    change = Change(f"vm/{spec.vm}", "create", summary(spec))
+    return VmWork(spec.vm, change.address, change=change, intent=record, settled=record, creates=True)
+
+
+def work_amended(record: Record, spec: VmSpec, index: Index, options: Options) -> VmWork:
+    """What is new of a VM that stays stopped goes into its record; mounts that are asked for are built."""
+    work = work_stopped(record, index, options)
+    assert work.settled is not None
+    differences = diff_specs(record.spec, spec, sealed=record.sealed)
+    rebuilt = [mount for mount in spec.mounts if mount.tag in options.rebuild_mounts]
+    reasons = [reason for difference in differences for reason in difference.reasons]
+    reasons += [Reason(f"mounts.{mount.tag}", why=rebuild_reason(mount, options)) for mount in rebuilt]
+    if not reasons:
+        return work
+    work.settled = replace(work.settled, spec=spec)
+    work.intent = replace(work.intent or record, spec=spec)
+    work.before += [BuildMount(spec.name, mount) for mount in rebuilt]
+    old = work.change or Change(work.address, "update")
+    work.change = replace(old, reasons=(*old.reasons, *reasons), data_loss=mount_loss(spec, index, options))
+    return work
+
+
+def work_paused(record: Record, index: Index) -> VmWork:
+    """What it takes until this VM's CPUs stand still. One that does not run is a problem, see `checks`."""
+    spec = record.spec
+    work = VmWork(spec.vm, f"vm/{spec.vm}", depends_on=spec.depends_on, settled=record)
+    if record.state == "running" and index.view(spec.name, spec.id, spec.driver).alive:
+        work.intent = work.settled = replace(record, state="paused")
+        work.after.append(PauseVm(spec))
+        work.change = Change(work.address, "pause", (Reason("power", "running", "paused"),))
+    return work
 
 
 def work_stopped(record: Record, index: Index, options: Options) -> VmWork:

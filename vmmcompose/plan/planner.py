@@ -12,14 +12,21 @@ from vmmcompose.model.plan import Change, DeleteTap, Plan, Reason, SweepFile
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.record import NETWORKED, Record
 from vmmcompose.model.settings import Settings
-from vmmcompose.model.spec import VmSpec
+from vmmcompose.model.spec import VmSpec, host_name
 from vmmcompose.network.addresses import vm_id
 from vmmcompose.network.compare import network_differences
 from vmmcompose.network.conflicts import network_problems
-from vmmcompose.plan.checks import check_names, check_orphans, check_vm, explain_auto, find_image
-from vmmcompose.plan.endings import work_absent, work_stopped
+from vmmcompose.plan.checks import (
+    check_names,
+    check_orphans,
+    check_vm,
+    explain_auto,
+    find_image,
+)
+from vmmcompose.plan.endings import work_absent, work_amended, work_created, work_paused, work_stopped
+from vmmcompose.plan.hand import added_forwards, check_paused
 from vmmcompose.plan.graph import weave
-from vmmcompose.plan.specs import choose_specs, host_name
+from vmmcompose.plan.specs import choose_specs
 from vmmcompose.plan.strays import stray_disks, stray_processes, stray_taps
 from vmmcompose.plan.view import Index, index
 from vmmcompose.plan.vms import work_running
@@ -38,17 +45,19 @@ def make_plan(
     Problems of severity `error` in the result mean that nothing of it may be applied.
     """
     ours = {r.spec.vm: r for r in observed.records if r.spec.project == desired.project}
-    only = close_over(desired, frozenset(options.only))
-    specs = choose_specs(desired, observed, settings, only, ours)
+    chosen = frozenset(options.only)
+    only = chosen if options.alone else close_over(desired, chosen)
+    specs = choose_specs(desired, observed, settings, only, ours, register=options.register)
     look = index(observed)
     works = _works(desired, specs.by_vm, look, settings, options, only, ours)
-    up = [vm.name for vm in desired.vms if vm.power == "running" and (not only or vm.name in only)]
+    meant = ("running", "stopped") if options.register else ("running",)
+    up = [vm.name for vm in desired.vms if vm.power in meant and (not only or vm.name in only)]
     # A VM that is to stop, or that nobody asked about, is refused nothing.
     problems = [problem for vm in up for problem in specs.problems.get(vm, ())]
     running = [specs.by_vm[vm] for vm in up if vm in specs.by_vm]
     problems += check_names(running, observed, desired.project)
     for work in works:
-        if work.start is not None:
+        if work.start is not None or work.creates:
             spec = specs.by_vm[work.vm]
             view = look.view(spec.name, spec.id, spec.driver)
             replaced = work.change is not None and work.change.kind == "replace"
@@ -60,7 +69,9 @@ def make_plan(
     problems += network_problems(running, replace(observed, records=staying), settings)
     created = [specs.by_vm[w.vm] for w in works if w.change is not None and w.change.kind == "create"]
     problems += explain_auto(created, desired, settings, observed.host)
-    if not options.remove_orphans:
+    problems += check_paused(desired, look, only)
+    problems += added_forwards(running)
+    if desired.project and not options.remove_orphans:
         problems += check_orphans(ours.values(), frozenset(vm.name for vm in desired.vms))
     return _assemble(desired, observed, settings, options, works, problems)
 
@@ -98,11 +109,13 @@ def _works(
         if vm.power == "running" and vm.name in specs:
             spec = specs[vm.name]
             works.append(work_running(spec, find_image(spec, look.observed), look, settings, mine))
-        elif vm.power == "stopped" and record is not None:
-            works.append(work_stopped(record, look, options))
+        elif vm.power == "paused" and record is not None:
+            works.append(work_paused(record, look))
+        elif vm.power == "stopped":
+            works += _stopped(record, specs.get(vm.name) if options.register else None, look, options)
         elif vm.power == "absent" and _may_delete(desired.project, vm.name, look):
             works.append(_absent(desired.project, vm.name, record, look, settings, options, "asked for"))
-    if not only:
+    if desired.project and not only:
         wanted = {vm.name for vm in desired.vms}
         for name, record in sorted(ours.items()):
             if name not in wanted and options.remove_orphans:
@@ -112,6 +125,14 @@ def _works(
                     )
                 )
     return works
+
+
+def _stopped(record: Record | None, spec: VmSpec | None, look: Index, options: Options) -> list[VmWork]:
+    if record is None:
+        return [work_created(spec)] if spec is not None else []
+    if spec is None:
+        return [work_stopped(record, look, options)]
+    return [work_amended(record, spec, look, options)]
 
 
 def _may_delete(project: str, vm: str, look: Index) -> bool:

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from vmmcompose.model.desired import Desired, DesiredVm, GuestFile
+from vmmcompose.model.desired import Desired, DesiredVm, Forward, GuestFile
 from vmmcompose.model.observed import HostFacts, Observed
 from vmmcompose.model.paths import tap_name
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.record import Record
 from vmmcompose.model.settings import Settings
-from vmmcompose.model.spec import VmSpec
+from vmmcompose.model.spec import VmSpec, host_name
 from vmmcompose.network.addresses import AddressPool, is_host_address, mac_of, prefix_len, vm_id
 from vmmcompose.network.conflicts import exhausted
 
@@ -22,31 +22,35 @@ class Specs:
     problems: dict[str, list[Problem]] = field(default_factory=dict)
 
 
-def host_name(project: str, vm: str) -> str:
-    """A project VM's name on the host."""
-    return f"{project}-{vm}"
-
-
 def choose_specs(
     desired: Desired,
     observed: Observed,
     settings: Settings,
     only: frozenset[str],
     records: Mapping[str, Record],
+    *,
+    register: bool = False,
 ) -> Specs:
     """The full spec of every VM that is wanted, addresses kept where a record has one.
 
-    `only` limits which VMs may get a first address; `records` are this project's, by short name.
+    `only` limits which VMs may get a first address; `records` are this project's, by short name. With `register`
+    VMs that are to stay stopped get one too.
     """
     specs = Specs()
-    addresses = _addresses(desired, observed, settings, only, records, specs)
+    fresh = {
+        vm.name
+        for vm in desired.vms
+        if (not only or vm.name in only) and (vm.power != "stopped" or register or vm.name in records)
+    }
+    addresses = _addresses(desired, observed, settings, fresh, records, specs)
     peers = tuple(sorted(addresses.items()))
     for vm in desired.vms:
         if vm.name in addresses:
             record = records.get(vm.name)
             problems = specs.problems.setdefault(vm.name, [])
             spec = _spec(desired, vm, addresses[vm.name], observed, settings, record, problems)
-            specs.by_vm[vm.name] = replace(spec, peers=peers)
+            # Single VMs do not know of each other.
+            specs.by_vm[vm.name] = replace(spec, peers=peers if desired.project else ((vm.name, spec.ip),))
     return specs
 
 
@@ -54,7 +58,7 @@ def _addresses(
     desired: Desired,
     observed: Observed,
     settings: Settings,
-    only: frozenset[str],
+    fresh: set[str],
     records: Mapping[str, Record],
     specs: Specs,
 ) -> dict[str, str]:
@@ -71,11 +75,7 @@ def _addresses(
             chosen[vm.name] = record.spec.ip
     pool = AddressPool(settings, taken | set(chosen.values()))
     for vm in wanted:
-        if (
-            vm.name in chosen
-            or (only and vm.name not in only)
-            or (vm.power == "stopped" and vm.name not in records)
-        ):
+        if vm.name in chosen or vm.name not in fresh:
             continue
         address = pool.take()
         if address is None:
@@ -119,12 +119,22 @@ def _spec(
         resolvers=observed.host.nameservers,
         mounts=vm.mounts,
         ports=vm.ports,
+        added_ports=_added_ports(vm, record),
         depends_on=vm.depends_on,
         healthcheck=vm.healthcheck,
         labels=vm.labels,
         env=vm.env,
         files=tuple(_file(vm, entry, observed, problems) for entry in vm.files),
     )
+
+
+def _added_ports(vm: DesiredVm, record: Record | None) -> tuple[Forward, ...]:
+    """What was added by hand and is not declared meanwhile."""
+    added = vm.added_ports
+    if added is None:
+        added = record.spec.added_ports if record else ()
+    declared = {(port.protocol, port.bind, port.host) for port in vm.ports}
+    return tuple(port for port in added if (port.protocol, port.bind, port.host) not in declared)
 
 
 def choose_driver(vm: DesiredVm, host: HostFacts, settings: Settings, record: Record | None) -> str:

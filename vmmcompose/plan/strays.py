@@ -12,6 +12,7 @@ from vmmcompose.model.paths import tap_name
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.record import Record
 from vmmcompose.model.settings import Settings
+from vmmcompose.model.spec import host_name
 from vmmcompose.network.compare import unwanted_taps
 
 
@@ -26,7 +27,9 @@ def stray_taps(observed: Observed, records: Collection[Record], settings: Settin
 
 def stray_disks(observed: Observed, desired: Desired, known: Collection[str]) -> list[Problem]:
     """A note for each folder of this project's with a disk that no record and no manifest names."""
-    wanted = {f"{desired.project}-{vm.name}" for vm in desired.vms} | {
+    if not desired.project:
+        return []
+    wanted = {host_name(desired.project, vm.name) for vm in desired.vms} | {
         bad.name for bad in observed.unreadable
     }
     return [

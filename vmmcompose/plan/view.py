@@ -33,9 +33,15 @@ class VmView:
         return self.process is not None and (self.record is None or self.record.process != self.process)
 
     @property
+    def new(self) -> bool:
+        """Whether it was created and never started: what it does not have yet is not missing."""
+        record = self.record
+        return record is not None and record.state == "stopped" and not record.started and self.disk is None
+
+    @property
     def interrupted(self) -> bool:
         """Whether the record holds an intent that nobody brought to an end."""
-        return self.record is not None and self.record.state not in ("running", "stopped")
+        return self.record is not None and self.record.state not in ("running", "paused", "stopped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +87,16 @@ class Index:
             return "the folder's content changed"
         return ""
 
-    def mount_losses(self, name: str, mounts: tuple[Mount, ...]) -> list[str]:
+    def mount_losses(
+        self, name: str, mounts: tuple[Mount, ...], rebuilt: frozenset[str] = frozenset()
+    ) -> list[str]:
         """Tags of writable images that would be made anew or deleted: what the guest wrote there goes."""
         wanted = {mount.tag: mount for mount in mounts}
         lost = []
         for tag, image in sorted(self.mounts.get(name, {}).items()):
             mount = wanted.get(tag)
             mode = image.mode or (mount.mode if mount else "rw")
-            if mode == "rw" and (mount is None or self.mount_reason(name, mount)):
+            if mode == "rw" and (mount is None or tag in rebuilt or self.mount_reason(name, mount)):
                 lost.append(tag)
         return lost
 

@@ -16,6 +16,7 @@ from vmmcompose.model.plan import (
     DeleteMount,
     GrowDisk,
     Reason,
+    ResumeVm,
     StartVm,
     StopVm,
     UpdatePeers,
@@ -25,9 +26,9 @@ from vmmcompose.model.record import Record, State
 from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.network.compare import tap_differences
-from vmmcompose.plan.costs import Difference, diff_specs, show_forward, worst
+from vmmcompose.plan.costs import Difference, diff_specs, worst
 from vmmcompose.plan.view import MIB, Index, VmView
-from vmmcompose.plan.work import VmWork, dead_reason, wait_for
+from vmmcompose.plan.work import VmWork, dead_reason, mount_loss, rebuild_reason, summary, wait_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,13 @@ def _keep_running(
     if record.sealed:
         kept = replace(kept, env=record.spec.env, files=record.spec.files)
     another_check = record.spec.healthcheck != spec.healthcheck
-    work.settled = replace(record, spec=kept, health="" if another_check else record.health)
-    if work.settled != record:
-        work.intent = work.settled
+    settled = replace(record, spec=kept, health="" if another_check else record.health)
+    if settled != record:
+        work.intent = settled
+    work.settled = replace(settled, state="running")
+    paused = record.state == "paused"
+    if paused:
+        work.early.append(ResumeVm(spec))
     if peers_changed:
         work.peers = UpdatePeers(spec)
     if taps:
@@ -93,8 +98,10 @@ def _keep_running(
         # Nobody has seen it answer yet: `up` was killed, told not to wait, or the check is another one. Waiting
         # changes nothing, so it is a step without a change. Names are written over SSH, which must be up.
         work.wait = wait_for(spec, options)
+    if paused:
+        reasons.append(Reason(why="it is paused"))
     if reasons:
-        kind: ChangeKind = "repair" if not differences else "update"
+        kind: ChangeKind = "update" if differences else "resume" if paused else "repair"
         work.change = Change(work.address, kind, tuple(reasons))
 
 
@@ -114,7 +121,9 @@ def _start(
         work.holds = old.spec.ip
         work.stop = StopVm(spec.name, spec.id, view.driver, view.process, options.grace_s, "starting")
     work.early = [
-        BuildMount(spec.name, mount) for mount in spec.mounts if index.mount_reason(spec.name, mount)
+        BuildMount(spec.name, mount)
+        for mount in spec.mounts
+        if index.mount_reason(spec.name, mount) or mount.tag in options.rebuild_mounts
     ]
     work.before = _disk_actions(spec, image, view, replaced=bool(need.replaces)) + _old_mounts(spec, index)
     digest = files_digest(spec)
@@ -127,16 +136,16 @@ def _start(
     if options.wait:
         work.wait = wait_for(spec, options)
     work.change = _start_change(work, spec, view, need)
-    lost = [f"what VM `{spec.vm}` wrote to mount {tag}" for tag in index.mount_losses(spec.name, spec.mounts)]
+    lost = mount_loss(spec, index, options)
     if lost:
-        loss = ", ".join(filter(None, (work.change.data_loss, *lost)))
+        loss = ", ".join(filter(None, (work.change.data_loss, lost)))
         work.change = replace(work.change, data_loss=loss)
 
 
 def _start_change(work: VmWork, spec: VmSpec, view: VmView, need: _Need) -> Change:
     loss = ""
     if view.record is None and view.disk is None and not view.alive:
-        return Change(work.address, "create", _summary(spec))
+        return Change(work.address, "create", summary(spec))
     if need.replaces:
         size = view.disk.size_bytes // MIB if view.disk else view.record.spec.disk_mib if view.record else 0
         loss = f"the root disk of VM `{spec.vm}` ({size} MiB)"
@@ -174,11 +183,11 @@ def _restart_reasons(
     elif not view.alive:
         reasons += [r for d in differences if d.field != "peers" for r in d.reasons]
     for mount in spec.mounts:
-        why = index.mount_reason(spec.name, mount)
+        why = "" if view.new else index.mount_reason(spec.name, mount) or rebuild_reason(mount, options)
         if why and not any(reason.field == f"mounts.{mount.tag}" for reason in reasons):
             reasons.append(Reason(f"mounts.{mount.tag}", why=why))
     if view.disk is None:
-        reasons.append(Reason(why="its root disk is missing"))
+        reasons += [] if view.new else [Reason(why="its root disk is missing")]
     elif view.disk.size_bytes < spec.disk_mib * MIB and not any(r.field == "disk" for r in reasons):
         reasons.append(Reason("disk", f"{view.disk.size_bytes // MIB} MiB", f"{spec.disk_mib} MiB"))
     if view.alive:
@@ -213,15 +222,3 @@ def _disk_actions(spec: VmSpec, image: Image | None, view: VmView, *, replaced: 
 def _old_mounts(spec: VmSpec, index: Index) -> list[Action]:
     tags = frozenset(mount.tag for mount in spec.mounts)
     return [DeleteMount(spec.name, tag) for tag in index.old_tags(spec.name, tags)]
-
-
-def _summary(spec: VmSpec) -> tuple[Reason, ...]:
-    reasons = [
-        Reason("image", "", spec.image),
-        Reason("size", "", f"{spec.cpus} cpu, {spec.memory_mib} MiB memory, {spec.disk_mib} MiB disk"),
-        Reason("ip", "", spec.ip),
-        Reason("hypervisor", "", spec.driver),
-    ]
-    reasons += [Reason(f"mounts.{m.tag}", "", f"{m.source} ({m.mode})") for m in spec.mounts]
-    reasons += [Reason("ports", "", show_forward(forward)) for forward in spec.ports]
-    return tuple(reasons)

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, field
 
-from vmmcompose.model.desired import Dependency
+from vmmcompose.model.desired import Dependency, Mount
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Action, Change, CreateTap, Reason, StartVm, StopVm, UpdatePeers, WaitVm
 from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
-from vmmcompose.plan.view import VmView
+from vmmcompose.plan.costs import show_forward
+from vmmcompose.plan.view import Index, VmView
 
 ANSWER_S = 120.0
 """Seconds for a VM without a healthcheck to answer on SSH; an emulated Debian takes about ten."""
@@ -35,6 +36,8 @@ class VmWork:
     after: list[Action] = field(default_factory=list)
     depends_on: tuple[Dependency, ...] = ()
     """What must be up before it starts, and must not stop before it does."""
+    creates: bool = False
+    """Whether it gets its first record and is not started."""
     settled: Record | None = None
     """The record as it will be; None when it goes."""
 
@@ -43,12 +46,38 @@ def dead_reason(view: VmView) -> Reason:
     """Why a VM does not run."""
     if view.record is None:
         return Reason(why="its record is missing; its disk is kept")
+    if view.new:
+        return Reason(why="it was never started")
     if view.record.process is None:
         return Reason(why="it is stopped" if view.record.state == "stopped" else "its start was interrupted")
     return Reason(why=f"its process (pid {view.record.process.pid}) is gone")
+
+
+def rebuild_reason(mount: Mount, options: Options) -> str:
+    """Why a mount's image is made anew although nothing is wrong with it; empty where it is not."""
+    return "its content is asked for again" if mount.tag in options.rebuild_mounts else ""
+
+
+def mount_loss(spec: VmSpec, index: Index, options: Options) -> str:
+    """What guests wrote to mounts and is lost, in words; empty where nothing is."""
+    tags = index.mount_losses(spec.name, spec.mounts, frozenset(options.rebuild_mounts))
+    return ", ".join(f"what VM `{spec.vm}` wrote to mount {tag}" for tag in tags)
 
 
 def wait_for(spec: VmSpec, options: Options) -> WaitVm:
     """The wait for a VM: as long as the command says, else as its healthcheck says, else `ANSWER_S`."""
     own = spec.healthcheck.timeout_s if spec.healthcheck is not None else ANSWER_S
     return WaitVm(spec, own if options.timeout_s is None else options.timeout_s)
+
+
+def summary(spec: VmSpec) -> tuple[Reason, ...]:
+    """What a new VM will be, in short."""
+    reasons = [
+        Reason("image", "", spec.image),
+        Reason("size", "", f"{spec.cpus} cpu, {spec.memory_mib} MiB memory, {spec.disk_mib} MiB disk"),
+        Reason("ip", "", spec.ip),
+        Reason("hypervisor", "", spec.driver),
+    ]
+    reasons += [Reason(f"mounts.{m.tag}", "", f"{m.source} ({m.mode})") for m in spec.mounts]
+    reasons += [Reason("ports", "", show_forward(forward)) for forward in spec.forwards]
+    return tuple(reasons)

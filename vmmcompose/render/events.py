@@ -34,6 +34,8 @@ _PHASES: dict[type, Phase] = {
     actions.DeleteTap: Phase("deleting its TAP"),
     actions.StartVm: Phase("starting", "started"),
     actions.StopVm: Phase("shutting down", "shut down"),
+    actions.PauseVm: Phase("pausing", "paused"),
+    actions.ResumeVm: Phase("resuming", "resumed"),
     actions.WaitVm: Phase("waiting for an answer", "ready"),
     actions.UpdatePeers: Phase("updating its hosts file"),
     actions.DeleteVm: Phase("deleting", "deleted"),
@@ -112,6 +114,8 @@ _DONE = {
     "update": "updated",
     "start": "started",
     "stop": "stopped",
+    "pause": "paused",
+    "resume": "resumed",
     "restart": "restarted",
     "replace": "replaced",
     "repair": "repaired",
@@ -141,10 +145,11 @@ def idle_line(desired: Desired, only: tuple[str, ...]) -> str:
     count = f"{len(meant)} VM{'' if len(meant) == 1 else 's'}"
     powers = {vm.power for vm in meant}
     if powers == {"absent"} or not meant:
-        return f"nothing to do: project {desired.project} has nothing on this host"
-    if powers == {"stopped"}:
-        return f"nothing to do: {count} stopped"
-    return f"nothing to do: {count} as the manifest says"
+        owner = f"project {desired.project} has" if desired.project else "they have"
+        return f"nothing to do: {owner} nothing on this host"
+    if len(powers) == 1 and powers <= {"stopped", "paused"}:
+        return f"nothing to do: {count} {powers.pop()}"
+    return f"nothing to do: {count} as {'the manifest says' if desired.project else 'wanted'}"
 
 
 def forward_lines(vms: Iterable[tuple[str, tuple[Forward, ...]]]) -> list[str]:

@@ -11,6 +11,8 @@ SYMBOLS: dict[ChangeKind, str] = {
     "create": "+",
     "start": "~",
     "stop": "~",
+    "pause": "~",
+    "resume": "~",
     "update": "~",
     "restart": "~",
     "repair": "~",
@@ -27,6 +29,8 @@ _ORDER: tuple[ChangeKind, ...] = (
     "restart",
     "replace",
     "repair",
+    "resume",
+    "pause",
     "stop",
     "delete",
 )
@@ -35,8 +39,10 @@ _ORDER: tuple[ChangeKind, ...] = (
 def render_plan(plan: Plan, *, color: bool = False) -> str:
     """The changes with their reasons, what data is lost, and a summary line; ends with a newline."""
     if not plan.changes:
+        if not plan.project:
+            return "Nothing to do.\n"
         return f"Nothing to do: project {plan.project} is as the manifest says.\n"
-    lines = [f"Plan for project {plan.project}:", ""]
+    lines = [f"Plan for project {plan.project}:" if plan.project else "Plan:", ""]
     for change in sorted(
         plan.changes, key=lambda change: (not change.address.startswith("vm/"), change.address)
     ):

@@ -15,13 +15,13 @@ from vmmcompose.cli.invocation import Invocation
 from vmmcompose.cli.project import choose, find_record, load_desired, project_name, with_power
 from vmmcompose.cli.ps import live_state
 from vmmcompose.errors import HostError, UsageError
-from vmmcompose.host.lockview import busy_projects
+from vmmcompose.host.lockview import busy
 from vmmcompose.host.process import identify
 from vmmcompose.host.records import write_record
 from vmmcompose.model.desired import Desired, DesiredVm, Forward
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.record import Process, Record
-from vmmcompose.model.spec import VmSpec
+from vmmcompose.model.spec import VmSpec, host_name
 
 ROOT = Path(__file__).parents[3]
 _ME = identify(os.getpid())
@@ -31,7 +31,7 @@ ALIVE: Process = _ME
 
 def record(project: str, vm: str, **fields: Any) -> Record:
     spec = VmSpec(
-        f"{project}-{vm}", "0123456789ab", project, vm, "qemu", "tiny", "default", "", 2, 64, 64, vm,
+        host_name(project, vm), "0123456789ab", project, vm, "qemu", "tiny", "default", "", 2, 64, 64, vm,
         "172.16.0.2", 16, "172.16.0.1", "06:00:ac:10:00:02", "vmm-0123456789a", ports=(Forward(8080, 80),),
         env=(("SECRET", "xyzzy"),),
     )  # fmt: skip
@@ -134,19 +134,21 @@ def test_states() -> None:
     assert live_state(dead, nothing) == "dead"
     assert live_state(replace(dead, state="stopped"), nothing) == "stopped"
     assert live_state(replace(running, state="starting"), nothing) == "interrupted"
-    assert live_state(replace(running, state="starting"), frozenset({"shop"})) == "starting"
+    assert live_state(replace(running, state="starting"), frozenset({"shop-web"})) == "starting"
+    assert live_state(replace(running, state="paused"), nothing) == "paused"
+    assert live_state(replace(dead, state="paused"), nothing) == "dead"
 
 
 def test_a_held_lock_is_seen(tmp_path: Path) -> None:
     paths = Paths(PurePosixPath(tmp_path))
-    both = frozenset({"shop", "other"})
-    assert busy_projects(paths, both) == frozenset()
-    lock = Path(str(paths.lock("project-shop")))
-    lock.parent.mkdir()
-    with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        assert busy_projects(paths, both) == frozenset({"shop"})
-    assert busy_projects(paths, both) == frozenset()
+    everything = [record("shop", "web"), record("other", "web"), record("", "alone")]
+    assert busy(paths, everything) == frozenset()
+    Path(str(paths.state())).mkdir()
+    for project, vm, name in (("shop", "web", "shop-web"), ("", "alone", "alone")):
+        with Path(str(paths.work_lock(project, vm))).open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            assert busy(paths, everything) == frozenset({name})
+    assert busy(paths, everything) == frozenset()
 
 
 def ps(invocation: Invocation, *args: str) -> str:

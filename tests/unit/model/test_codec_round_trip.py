@@ -16,7 +16,7 @@ from vmmcompose.model.codec import (
 from vmmcompose.model.desired import Dependency, Desired, DesiredVm, Forward, GuestFile, Healthcheck, Mount
 from vmmcompose.model.paths import tap_name
 from vmmcompose.model.record import Process, Record
-from vmmcompose.model.spec import VmSpec
+from vmmcompose.model.spec import VmSpec, host_name
 
 TEXT = st.text(max_size=12)
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=12)  # with lone surrogates
@@ -61,10 +61,10 @@ SHARED: dict[str, st.SearchStrategy[Any]] = {
 
 @st.composite
 def specs(draw: st.DrawFn) -> VmSpec:
-    project, vm = draw(NAMES), draw(NAMES)
+    project, vm = draw(st.one_of(st.just(""), NAMES)), draw(NAMES)
     vm_id = draw(st.text("0123456789abcdef", min_size=12, max_size=12))
     return VmSpec(
-        name=f"{project}-{vm}",
+        name=host_name(project, vm),
         id=vm_id,
         project=project,
         vm=vm,
@@ -75,6 +75,7 @@ def specs(draw: st.DrawFn) -> VmSpec:
         mac="06:00:ac:10:00:02",
         tap=tap_name(vm_id),
         resolvers=draw(tuples(ADDRESSES)),
+        added_ports=draw(SHARED["ports"]),
         peers=draw(tuples(st.tuples(NAMES, ADDRESSES))),
         **{name: draw(strategy) for name, strategy in SHARED.items()},
     )
@@ -83,7 +84,7 @@ def specs(draw: st.DrawFn) -> VmSpec:
 RECORDS = st.builds(
     Record,
     specs(),
-    st.sampled_from(("creating", "starting", "running", "stopping", "stopped", "deleting")),
+    st.sampled_from(("creating", "starting", "running", "paused", "stopping", "stopped", "deleting")),
     st.one_of(st.none(), st.builds(Process, st.integers(1, 2**22), st.integers(0, 2**60), TEXT)),
     created=TEXT,
     started=TEXT,

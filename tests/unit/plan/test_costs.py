@@ -37,6 +37,7 @@ NOT_COMPARED = {
 }
 OTHERS: dict[str, Any] = {
     "ports": (Forward(8080, 80),),
+    "added_ports": (Forward(9090, 90),),
     "labels": (("tier", "front"),),
     "healthcheck": Healthcheck(tcp=80),
     "depends_on": (Dependency("db"),),
