@@ -66,7 +66,13 @@ def hosts(draw: st.DrawFn) -> SimulatedHost:
         host.run(plan, stop_after=draw(st.one_of(st.none(), st.integers(0, len(plan.steps)))))
         for name in draw(st.lists(st.sampled_from(sorted(DAMAGES)), max_size=2)):
             possible = bool(host.processes and host.records and host.disks)
-            if possible or name not in ("process killed", "record deleted", "disk deleted", "paused", "port added by hand"):
+            if possible or name not in (
+                "process killed",
+                "record deleted",
+                "disk deleted",
+                "paused",
+                "port added by hand",
+            ):
                 DAMAGES[name](host)
     return host
 

@@ -58,7 +58,7 @@ def test_an_address_is_kept_from_creation_through_every_restart() -> None:
     addresses = {name: record.spec.ip for name, record in host.records.items()}
     assert len(set(addresses.values())) == 3
     for power in ("running", "stopped", "running"):
-        host.run(plan_for(host, single("three", "one", power=power)))  # type: ignore[arg-type]
+        host.run(plan_for(host, single("three", "one", power=power)))
     host.run(plan_for(host, single("three", power="running"), Options(restart=True)))
     assert {name: record.spec.ip for name, record in host.records.items()} == addresses
 
