@@ -24,8 +24,8 @@ from vmmcompose.plan.checks import (
     find_image,
 )
 from vmmcompose.plan.endings import work_absent, work_amended, work_created, work_paused, work_stopped
-from vmmcompose.plan.hand import added_forwards, check_paused
 from vmmcompose.plan.graph import weave
+from vmmcompose.plan.hand import added_forwards, check_paused
 from vmmcompose.plan.specs import choose_specs
 from vmmcompose.plan.strays import stray_disks, stray_processes, stray_taps
 from vmmcompose.plan.view import Index, index
