@@ -75,7 +75,8 @@ def load_project(settings: Settings, file: str | None, project: str = "") -> Pro
     paths = paths_of(settings)
     path = manifests.find_manifest(file)
     data = manifests.read_manifest(path)
-    key = manifests.reading_key(data, path, project, settings.subnet, settings.gateway)
+    bearing = (project, settings.subnet, settings.gateway, repr(settings.vm_defaults))
+    key = manifests.reading_key(data, path, *bearing)
     desired = manifests.recall(paths, path, key)
     if desired is None:
         from vmmcompose.manifest import parse_manifest

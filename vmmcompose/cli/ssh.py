@@ -13,7 +13,10 @@ from vmmcompose.model.record import Record
 _ANY = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 _SSH_HELP = """Log in to a VM, or run a command there. VM is its name in this project or its name on the host.
 
-The VM's own host key is verified. The exit code is the remote one; 255 when the connection failed.
+The VM's own host key is verified. Keys tried are vmm's own, if you may read it (root may), and yours: the
+one of the setting vm_defaults.ssh_key_path, then the usual ones in ~/.ssh.
+
+The exit code is the remote one; 255 when the connection failed.
 
 \b
 Examples:
@@ -68,15 +71,17 @@ def _become(
 ) -> None:
     record = find_record(invocation, vm)
     _require_running(record)
-    paths = invocation.paths()
-    key = str(paths.managed_key())
-    if not os.access(key, os.R_OK):
-        raise HostUnfit(
-            f"the key {key} cannot be read", hint="logging in to VMs needs root: run it with sudo"
-        )
-    from vmmcompose.host.ssh import ssh_argv
+    from vmmcompose.host.ssh import may_use_managed_key, ssh_argv
+    from vmmcompose.host.userkeys import user_identities
 
-    argv = ssh_argv(paths, record.spec, command, user=user, tty=tty, batch=batch)
+    paths = invocation.paths()
+    identities = user_identities(os.environ, invocation.settings().vm_defaults.ssh_key_path)
+    if not identities and not may_use_managed_key(paths):
+        raise HostUnfit(
+            f"no key to log in with: you may not read {paths.managed_key()}, and have none in ~/.ssh",
+            hint="run it with sudo, or make a key (ssh-keygen -t ed25519) and name it under `ssh_keys:`",
+        )
+    argv = ssh_argv(paths, record.spec, command, user=user, tty=tty, batch=batch, identities=identities)
     sys.stdout.flush()
     try:
         os.execvp(argv[0], argv)  # noqa: S606 - no shell is wanted: the words are the client's own arguments

@@ -3,42 +3,62 @@
 What is wrong with them is reported all at once, each fault with the place it came from.
 """
 
-import json
 import os
-import pwd
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from vmmcompose.errors import UsageError
-from vmmcompose.model.paths import LINK_LIMIT, SOCKET_LIMIT
+from vmmcompose.host.configfile import Pairs, config_path, parse_config, place_of, read_config
+from vmmcompose.host.identity import invoking_user
+from vmmcompose.host.settingkeys import (
+    FOREIGN,
+    GROUP,
+    KEYS,
+    Data,
+    Verdict,
+    checked,
+    from_json,
+    from_text,
+    nearest,
+)
 from vmmcompose.model.problem import Place, Problem
-from vmmcompose.model.settings import Settings
+from vmmcompose.model.settings import Settings, VmDefaults
 
-ENVIRONMENT: Mapping[str, str] = {
-    "data_dir": "VMM_DATA_DIR",
-    "bridge_name": "VMM_BRIDGE_NAME",
-    "subnet": "VMM_SUBNET",
-    "gateway": "VMM_GATEWAY",
-    "host_interface": "VMM_HOST_INTERFACE",
-    "hypervisor": "VMM_HYPERVISOR",
-    "firecracker_binary": "VMM_FIRECRACKER",
-    "qemu_binary": "VMM_QEMU",
-}
-"""Setting to the variable that overrides it; an empty variable counts as not set."""
+__all__ = ["Source", "Value", "config_path", "judge", "load_settings", "read_settings"]
 
-HYPERVISORS = ("auto", "firecracker", "qemu")
-_SOCKET = "/sockets/0123456789ab.sock"
-"""What follows `data_dir` in the longest socket path: a VM's id has 12 hex digits."""
+Source = Literal["flag", "environment", "file", "built in"]
+_FIELDS = {"memory_mb": "memory_mib", "disk_size_mb": "disk_mib"}
+"""What the file calls otherwise than `VmDefaults` does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A setting's text and where it came from, for messages."""
+    """A setting's value and where it came from."""
 
-    text: str
-    origin: str
+    data: Data
+    source: Source
+    where: str = ""
+    """The flag, the variable or the file."""
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(slots=True)
+class _Gathering:
+    """The values found so far, by key, and what is wrong."""
+
+    values: dict[str, Value] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def fault(self, name: str, value: Value, verdict: Verdict) -> None:
+        message, hint = verdict
+        if not message:
+            return
+        subject = value.where if value.source in ("flag", "environment") else f"{name!r}"
+        if value.source == "file" and value.place is None:
+            subject = f"{value.where}: {subject}"
+        code = f"settings.{name}"
+        self.problems.append(Problem(code, f"{subject} {message}", hint=hint, place=value.place))
 
 
 def load_settings(
@@ -53,195 +73,174 @@ def load_settings(
         UsageError: they are not valid; all problems are in it.
     """
     env = os.environ if environ is None else environ
+    return _settings(_found(data_dir, env, config), env)
+
+
+def read_settings(
+    data_dir: str | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    config: str | None = None,
+) -> dict[str, Value]:
+    """Every setting by name, in a fixed order, with its value and where that comes from.
+
+    Raises:
+        UsageError: they are not valid; all problems are in it.
+    """
+    env = os.environ if environ is None else environ
+    values = _found(data_dir, env, config)
+    settings = asdict(_settings(values, env))
+    defaults = settings.pop(GROUP)
+    shown = {}
+    for name in KEYS:
+        group, _, short = name.rpartition(".")
+        data = defaults[_FIELDS.get(short, short)] if group else settings[name]
+        found = values.get(name, Value("", "built in"))
+        shown[name] = Value(data, found.source, found.where)
+    return shown
+
+
+def judge(text: str, path: str) -> list[Problem]:
+    """What would be wrong with a file of this text, taken alone."""
+    gathering = _Gathering()
+    _take_file(gathering, text, path)
+    _check(gathering)
+    return gathering.problems
+
+
+def _found(data_dir: str | None, env: Mapping[str, str], config: str | None) -> dict[str, Value]:
+    """The checked values that are set anywhere."""
+    gathering = _Gathering()
     path = config_path(env) if config is None else config
-    problems: list[Problem] = []
-    values = _read_file(path, problems)
-    for name, variable in ENVIRONMENT.items():
-        if env.get(variable):
-            values[name] = Value(env[variable], variable)
+    text = read_config(path, env, gathering.problems)
+    if text is not None:
+        _take_file(gathering, text, path)
+    for name, key in KEYS.items():
+        said = env.get(key.variable, "")
+        if said:
+            data, verdict = from_text(key, said)
+            _take(gathering, name, Value(data, "environment", key.variable), verdict)
     if data_dir is not None:
-        values["data_dir"] = Value(data_dir, "--data-dir")
-    checked = _check(values, problems)
-    if problems:
-        raise UsageError("the settings are not valid", problems=problems)
-    chosen: dict[str, Any] = dict(checked)
-    return Settings(**chosen)
+        gathering.values["data_dir"] = Value(data_dir, "flag", "--data-dir")
+    _check(gathering)
+    if gathering.problems:
+        raise UsageError("the settings are not valid", problems=gathering.problems)
+    return gathering.values
 
 
-def config_path(env: Mapping[str, str]) -> str:
-    """Where `config.json` is looked for: the user's own, also when the command runs under sudo."""
-    base = env.get("XDG_CONFIG_HOME", "")
-    if not base.startswith("/"):
-        base = f"{home(env)}/.config"
-    return f"{base}/vmm/config.json"
+def _take(gathering: _Gathering, name: str, value: Value, verdict: Verdict) -> None:
+    if verdict[0]:
+        gathering.fault(name, value, verdict)
+        gathering.values.pop(name, None)
+    elif value.data not in ("", ()):
+        gathering.values[name] = value
 
 
-def home(env: Mapping[str, str]) -> str:
-    """The user's home folder. Under sudo that of SUDO_USER, from the passwd database: homes lie anywhere."""
-    user = env.get("SUDO_USER", "")
-    if user and os.geteuid() == 0:
-        try:
-            return pwd.getpwnam(user).pw_dir
-        except KeyError:
-            pass
-    return env.get("HOME") or pwd.getpwuid(os.geteuid()).pw_dir
+def _take_file(gathering: _Gathering, text: str, path: str) -> None:
+    pairs = parse_config(text, path, gathering.problems)
+    top = [*(name for name in KEYS if "." not in name), GROUP]
+    _take_pairs(gathering, pairs, (text, path), (), top)
 
 
-def _read_file(path: str, problems: list[Problem]) -> dict[str, Value]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        problems.append(Problem("settings.unreadable", f"{path} cannot be read: {why}"))
-        return {}
-    try:
-        pairs = json.loads(text, object_pairs_hook=_Pairs)
-    except json.JSONDecodeError as error:
-        line = text.splitlines()[error.lineno - 1] if text.splitlines() else ""
-        place = Place(path, error.lineno, error.colno, error.colno + 1, line)
-        problems.append(Problem("settings.json", f"not valid JSON: {error.msg}", place=place))
-        return {}
-    if not isinstance(pairs, _Pairs):
-        problems.append(
-            Problem("settings.shape", f"{path} must hold a JSON object", hint='e.g. {"data_dir": "/srv/vmm"}')
-        )
-        return {}
-    return _take(pairs, path, problems)
-
-
-class _Pairs(list[tuple[str, object]]):
-    """A JSON object with its duplicates."""
-
-
-def _take(pairs: _Pairs, path: str, problems: list[Problem]) -> dict[str, Value]:
-    known = list(ENVIRONMENT)
-    values: dict[str, Value] = {}
-    for name, value in pairs:
-        if name not in known:
-            hint = _nearest(name, known) or f"known are {', '.join(known)}"
-            problems.append(Problem("settings.unknown", f"{path}: unknown setting {name!r}", hint=hint))
-        elif name in values:
-            problems.append(Problem("settings.duplicate", f"{path}: {name!r} is there twice"))
-        elif not isinstance(value, str):
-            problems.append(Problem("settings.type", f"{path}: {name!r} must be a string"))
+def _take_pairs(
+    gathering: _Gathering, pairs: Pairs, file: tuple[str, str], outer: tuple[str, ...], known: list[str]
+) -> None:
+    """One object of the file: the outermost, or `vm_defaults`."""
+    seen: set[str] = set()
+    for short, given in pairs:
+        at = (*outer, short)
+        name = ".".join(at)
+        twice, foreign = short in seen, not outer and short in FOREIGN
+        seen.add(short)
+        if given is None or (foreign and given == ""):
+            continue
+        place = None
+        if twice or foreign or short not in known:
+            place = place_of(*file, at)
+        if twice:
+            message = f"{file[1]}: {name!r} is there twice"
+            gathering.problems.append(Problem("settings.duplicate", message, place=place))
+        elif foreign:
+            message = f"{file[1]}: {name!r} is a setting of baremetalvmm"
+            gathering.problems.append(Problem("settings.foreign", message, hint=FOREIGN[short], place=place))
+        elif short not in known:
+            hint = _unknown_hint(short, outer, known)
+            message = f"{file[1]}: unknown setting {name!r}"
+            gathering.problems.append(Problem("settings.unknown", message, hint=hint, place=place))
+        elif not outer and short == GROUP:
+            _take_group(gathering, given, file)
         else:
-            values[name] = Value(value, f"{path}: {name!r}")
-    return values
+            data, verdict = from_json(KEYS[name], given)
+            value = Value(data, "file", file[1], _placed(file, at, data, verdict, name))
+            _take(gathering, name, value, verdict)
 
 
-def _check(values: Mapping[str, Value], problems: list[Problem]) -> dict[str, str]:
-    for name, check in _CHECKS.items():
-        if name in values:
-            message, hint = check(values[name].text)
-            if message:
-                problems.append(Problem(f"settings.{name}", f"{values[name].origin} {message}", hint=hint))
-    checked = {name: value.text for name, value in values.items()}
-    if any(problem.code == "settings.subnet" for problem in problems):
-        return checked
-    return _check_gateway(values, checked, problems)
+def _take_group(gathering: _Gathering, given: object, file: tuple[str, str]) -> None:
+    if isinstance(given, Pairs):
+        inner = [name.rpartition(".")[2] for name in KEYS if "." in name]
+        _take_pairs(gathering, given, file, (GROUP,), inner)
+        return
+    place, hint = place_of(*file, (GROUP,)), f'e.g. {{"{GROUP}": {{"cpus": 2}}}}'
+    gathering.problems.append(
+        Problem("settings.type", f"{GROUP!r} must be a JSON object", hint=hint, place=place)
+    )
 
 
-def _check_gateway(
-    values: Mapping[str, Value], checked: dict[str, str], problems: list[Problem]
-) -> dict[str, str]:
+def _placed(
+    file: tuple[str, str], at: tuple[str, ...], data: Data, verdict: Verdict, name: str
+) -> Place | None:
+    """Where a value stands; looked for only if it is at fault, for it takes longer than all the rest."""
+    wrong = verdict[0] or name == "gateway" or (data not in ("", ()) and checked(KEYS[name], data)[0])
+    return place_of(*file, at) if wrong else None
+
+
+def _unknown_hint(short: str, outer: tuple[str, ...], known: list[str]) -> str:
+    everywhere = {name.rpartition(".")[2]: name for name in KEYS}
+    if short in everywhere:
+        inside = "at the top" if outer else f"in {GROUP}"
+        return f"it belongs {inside}"
+    if short.partition(".")[0] == GROUP and short in KEYS:
+        return f'write {{"{GROUP}": {{"{short.rpartition(".")[2]}": …}}}}'
+    return nearest(short, known) or f"known are {', '.join(known)}"
+
+
+def _check(gathering: _Gathering) -> None:
+    for name, value in list(gathering.values.items()):
+        gathering.fault(name, value, checked(KEYS[name], value.data))
+    wrong = {problem.code for problem in gathering.problems}
+    if wrong.isdisjoint(("settings.subnet", "settings.gateway")):
+        _check_gateway(gathering)
+
+
+def _check_gateway(gathering: _Gathering) -> None:
+    """The gateway must lie in the subnet; where none is given it is the subnet's first address."""
     import ipaddress
 
     built_in = Settings()
-    subnet = ipaddress.IPv4Network(checked.get("subnet", built_in.subnet))
+    given = gathering.values.get("subnet")
+    subnet = ipaddress.IPv4Network(given.data if given else built_in.subnet)
     first = str(subnet[1])
-    if "gateway" not in values:
-        return {**checked, "gateway": first}
-    text, origin = values["gateway"].text, values["gateway"].origin
+    gateway = gathering.values.get("gateway")
+    if gateway is None:
+        if given:
+            gathering.values["gateway"] = Value(first, "built in")
+        return
+    address = ipaddress.IPv4Address(gateway.data)
     why = ""
-    try:
-        address = ipaddress.IPv4Address(text)
-    except ValueError:
-        why = f"is {text!r}, which is no IPv4 address"
-    else:
-        if address not in subnet:
-            why = f"is {text}, which is not in the subnet {subnet}"
-        elif address in (subnet.network_address, subnet.broadcast_address):
-            why = f"is {text}, the network's own or its broadcast address"
-    if why:
-        problems.append(Problem("settings.gateway", f"{origin} {why}", hint=f"e.g. {first}"))
-    return checked
+    if address not in subnet:
+        why = f"is {address}, which is not in the subnet {subnet}"
+    elif address in (subnet.network_address, subnet.broadcast_address):
+        why = f"is {address}, the network's own or its broadcast address"
+    gathering.fault("gateway", gateway, (why, f"e.g. {first}"))
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(word, known, 1)
-    return f"did you mean {near[0]!r}?" if near else ""
-
-
-Verdict = tuple[str, str]
-"""What is wrong with a value (empty: nothing) and a hint."""
-
-
-def _data_dir(text: str) -> Verdict:
-    if not text.startswith("/"):
-        whole = os.path.abspath(os.path.expanduser(text))
-        return f"is {text!r}, which is not an absolute path", f"write {whole}"
-    if "\0" in text or "\n" in text:
-        return "holds a control character", ""
-    size = len((str(PurePosixPath(text)) + _SOCKET).encode(errors="surrogateescape"))
-    if size > SOCKET_LIMIT:
-        too_long = size - SOCKET_LIMIT
-        hint = f"a Unix socket's path has at most {SOCKET_LIMIT} bytes; make it {too_long} bytes shorter"
-        return "is too long: the VMs' control sockets lie below it", hint
-    return "", ""
-
-
-def _link(text: str) -> Verdict:
-    size = len(text.encode(errors="surrogateescape"))
-    if size > LINK_LIMIT:
-        return f"is {text!r}, {size} bytes long", f"a link's name has at most {LINK_LIMIT} bytes"
-    if not text or text in {".", ".."} or any(c in "/:%" or c.isspace() or not c.isprintable() for c in text):
-        return f"is {text!r}, which is no name for a link", "letters, digits, `-`, `_` and `.` are fine"
-    return "", ""
-
-
-def _host_interface(text: str) -> Verdict:
-    return _link(text) if text else ("", "")
-
-
-def _subnet(text: str) -> Verdict:
-    import ipaddress
-
-    example = "e.g. 172.16.0.0/16"
-    if "/" not in text:
-        return f"is {text!r}, which has no prefix length", example
-    try:
-        interface = ipaddress.IPv4Interface(text)
-    except ValueError:
-        return f"is {text!r}, which is no IPv4 network", example
-    if interface.network.network_address != interface.ip:
-        return f"is {text}, an address inside a network", f"did you mean {interface.network}?"
-    if interface.network.prefixlen > 30:
-        return f"is {text}, which has no room for a gateway and a VM", "use a prefix length of 30 or less"
-    return "", ""
-
-
-def _hypervisor(text: str) -> Verdict:
-    if text in HYPERVISORS:
-        return "", ""
-    hint = _nearest(text, HYPERVISORS) or f"choose one of {', '.join(HYPERVISORS)}"
-    return f"is {text!r}, which is no hypervisor", hint
-
-
-def _binary(text: str) -> Verdict:
-    return ("", "") if text and "\0" not in text else ("is empty", "give a program's name or its path")
-
-
-_CHECKS: Mapping[str, Callable[[str], Verdict]] = {
-    "data_dir": _data_dir,
-    "bridge_name": _link,
-    "subnet": _subnet,
-    "host_interface": _host_interface,
-    "hypervisor": _hypervisor,
-    "firecracker_binary": _binary,
-    "qemu_binary": _binary,
-}
+def _settings(values: Mapping[str, Value], env: Mapping[str, str]) -> Settings:
+    chosen: dict[str, Any] = {}
+    defaults: dict[str, Any] = {}
+    for name, value in values.items():
+        group, _, short = name.rpartition(".")
+        (defaults if group else chosen)[_FIELDS.get(short, short)] = value.data
+    path = defaults.get("ssh_key_path", "")
+    if path.startswith("~/"):
+        defaults["ssh_key_path"] = invoking_user(env).home + path[1:]
+    return Settings(**chosen, vm_defaults=VmDefaults(**defaults))

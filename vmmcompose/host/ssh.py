@@ -39,19 +39,27 @@ def ssh_argv(
     user: str = "root",
     tty: bool | None = None,
     batch: bool = False,
+    identities: Sequence[str] = (),
 ) -> list[str]:
     """The command line that logs into a guest, or runs `command` there with exactly these arguments.
 
+    `identities` are key files to try beside the managed key, which is left out where this user may not read it.
     The user's own ssh configuration counts for what is not said here, and not at all with `batch`. `tty` asks
     for a terminal or forbids one; None leaves it to ssh.
     """
-    argv = ["ssh", *_connection(paths, spec, batch=batch)]
+    managed = [str(paths.managed_key())] if may_use_managed_key(paths) else []
+    argv = ["ssh", *_connection(paths, spec, batch=batch, keys=[*managed, *identities])]
     if tty is not None:
         argv.append("-t" if tty else "-T")
     argv += ["-l", user, "--", spec.ip]
     if command:
         argv.append(remote_line(spec, command))
     return argv
+
+
+def may_use_managed_key(paths: Paths) -> bool:
+    """Whether this user may read the key that `vmm` logs in with; root may."""
+    return os.access(str(paths.managed_key()), os.R_OK)
 
 
 def remote_line(spec: VmSpec, command: Sequence[str]) -> str:
@@ -66,10 +74,12 @@ def remote_line(spec: VmSpec, command: Sequence[str]) -> str:
     return f"if [ -r {environment.SHELL} ]; then . {environment.SHELL}; fi; {words}"
 
 
-def _connection(paths: Paths, spec: VmSpec, *, batch: bool, connect_s: int = _CONNECT_S) -> list[str]:
+def _connection(
+    paths: Paths, spec: VmSpec, *, batch: bool, keys: Sequence[PathLike], connect_s: int = _CONNECT_S
+) -> list[str]:
     options = [
         *_OPTIONS,
-        f"IdentityFile={_value(paths.managed_key())}",
+        *(f"IdentityFile={_value(key)}" for key in keys),
         f"UserKnownHostsFile={_value(paths.known_hosts(spec.name))}",
         f"HostKeyAlias={spec.name}",
         f"ConnectTimeout={connect_s}",
@@ -97,7 +107,7 @@ def run_in_guest(
     connect_s = max(1, min(_CONNECT_S, int(timeout_s)))
     argv = [
         "ssh",
-        *_connection(paths, spec, batch=True, connect_s=connect_s),
+        *_connection(paths, spec, batch=True, keys=[paths.managed_key()], connect_s=connect_s),
         "-T",
         "-l",
         "root",

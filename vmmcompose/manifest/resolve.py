@@ -10,13 +10,18 @@ from vmmcompose.manifest.locations import store_item
 from vmmcompose.manifest.pairs import Pairs, pairs
 from vmmcompose.manifest.report import BAD, Report, quoted
 from vmmcompose.manifest.source import At
-from vmmcompose.model.desired import Dependency, Desired, DesiredVm, Forward, GuestFile
-from vmmcompose.model.settings import Settings
+from vmmcompose.model.desired import (
+    DISK_MIB,
+    MEMORY_MIB,
+    Dependency,
+    Desired,
+    DesiredVm,
+    Forward,
+    GuestFile,
+)
+from vmmcompose.model.settings import Settings, VmDefaults
 
 _PROJECT_LENGTH = values.HOST_NAME_LENGTH - 2
-_MEMORY = (32, 4 << 20)
-_DISK = (1, 16 << 20)
-"""Least and most, in MiB; 16 TiB is where ext4 with its usual blocks ends."""
 
 
 @dataclass(slots=True)
@@ -39,13 +44,14 @@ class Resolver:
         self._report = report
         self._settings = settings
         self._base_dir = base_dir
+        self._host_defaults = _host_defaults(settings.vm_defaults)
         self._fields: dict[str, Callable[[_Section, Any, At], None]] = {
             "image": self._simple("image", store_item, base_dir),
             "kernel": self._simple("kernel", store_item, base_dir),
             "boot_args": self._simple("boot_args", values.boot_args),
             "cpus": self._simple("cpus", int),
-            "memory": self._simple("memory_mib", values.size_mib, *_MEMORY),
-            "disk": self._simple("disk_mib", values.size_mib, *_DISK),
+            "memory": self._simple("memory_mib", values.size_mib, *MEMORY_MIB),
+            "disk": self._simple("disk_mib", values.size_mib, *DISK_MIB),
             "hypervisor": self._simple("hypervisor", str),
             "hostname": self._simple("hostname", values.hostname),
             "ip": self._simple("ip", network.pinned_ip, settings),
@@ -114,9 +120,10 @@ class Resolver:
         entries: Mapping[str, Any],
         data: Mapping[str, Any],
     ) -> DesiredVm:
-        fields = {**defaults.fields, **own.fields}
+        fields = {**self._host_defaults, **defaults.fields, **own.fields}
         vm = entries[name]
-        if vm is not BAD and "image" not in _mapping(vm) and "image" not in _mapping(data.get("defaults")):
+        named = (_mapping(vm), _mapping(data.get("defaults")), self._host_defaults)
+        if vm is not BAD and not any("image" in entries for entries in named):
             hint = "add `image:` here or under `defaults`; `vmm image list` shows what there is"
             self._report.add("no-image", ("vms", name), f"VM {quoted(name)} has no image", hint)
         tags = frozenset(mount.tag for mount in fields.get("mounts", ()))
@@ -189,6 +196,22 @@ class Resolver:
 
     def _depends_on(self, section: _Section, value: Any, at: At) -> None:  # noqa: ANN401
         section.depends_on = dependencies.dependencies(value, at, self._report)
+
+
+def _host_defaults(defaults: VmDefaults) -> dict[str, Any]:
+    """Fields of `DesiredVm` for what neither a VM nor the manifest's `defaults` say."""
+    fields: dict[str, Any] = {
+        "cpus": defaults.cpus,
+        "memory_mib": defaults.memory_mib,
+        "disk_mib": defaults.disk_mib,
+        "kernel": defaults.kernel,
+        "dns": defaults.dns_servers,
+    }
+    if defaults.image:
+        fields["image"] = defaults.image
+    if defaults.ssh_key_path:
+        fields["ssh_keys"] = (defaults.ssh_key_path,)
+    return fields
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:  # noqa: ANN401 - BAD and None count as empty

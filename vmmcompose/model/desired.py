@@ -7,6 +7,11 @@ Power = Literal["running", "paused", "stopped", "absent"]
 Condition = Literal["started", "healthy"]
 Protocol = Literal["tcp", "udp"]
 
+CPUS = (1, 32)
+MEMORY_MIB = (32, 4 << 20)
+DISK_MIB = (1, 16 << 20)
+"""Least and most of each; 16 TiB is where ext4 with its usual blocks ends."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mount:

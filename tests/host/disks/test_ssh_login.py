@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from guest_spec import SPEC
 
+from vmmcompose.host.keys import managed_key
 from vmmcompose.host.ssh import remote_line, ssh_argv
 from vmmcompose.model.paths import Paths
 
@@ -32,6 +33,12 @@ ODD = [
 ]
 
 
+def test_a_managed_key_that_cannot_be_read_is_not_named(tmp_path: Path) -> None:
+    """As for a user who is not root; ssh would complain about it at every login."""
+    argv = ssh_argv(Paths(PurePosixPath(tmp_path)), SPEC, None, identities=["/home/ada/key"])
+    assert [word for word in argv if word.startswith("IdentityFile=")] == ['IdentityFile="/home/ada/key"']
+
+
 def test_what_ssh_makes_of_it(tmp_path: Path) -> None:
     """Asked with `ssh -G`, against a user's configuration that would spoil everything."""
     paths = Paths(PurePosixPath(tmp_path / "a b%d"))
@@ -40,7 +47,8 @@ def test_what_ssh_makes_of_it(tmp_path: Path) -> None:
         "Host *\n ProxyJump bastion\n User nobody\n Port 2222\n StrictHostKeyChecking no\n RemoteCommand date\n"
         "UserKnownHostsFile /tmp/x\n ControlMaster auto\n ControlPath /tmp/y\n HostKeyAlias z\n"
     )
-    argv = ssh_argv(paths, SPEC, None)
+    managed_key(paths)
+    argv = ssh_argv(paths, SPEC, None, identities=["/home/ada/my %h key"])
     shown = subprocess.run(
         ["ssh", "-G", "-F", str(config), *argv[1:]], capture_output=True, text=True, check=True
     ).stdout
@@ -50,7 +58,10 @@ def test_what_ssh_makes_of_it(tmp_path: Path) -> None:
     assert said["hostname"] == SPEC.ip
     assert said["hostkeyalias"] == SPEC.name
     assert said["stricthostkeychecking"] == "true"
-    assert said["identityfile"].strip('"') == str(paths.managed_key()).replace("%", "%%")
+    keys = [
+        line.split(" ", 1)[1].strip('"') for line in shown.splitlines() if line.startswith("identityfile ")
+    ]
+    assert keys == [str(paths.managed_key()).replace("%", "%%"), "/home/ada/my %%h key"]
     assert str(paths.known_hosts(SPEC.name)) in said["userknownhostsfile"].replace("%%", "%")
     assert said["identitiesonly"] == "yes"
     assert "proxyjump" not in said

@@ -1,13 +1,15 @@
 """Settings: which source wins, and what is said about bad ones."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from vmmcompose.errors import UsageError
-from vmmcompose.host.settings import config_path, load_settings
-from vmmcompose.model.settings import Settings
+from vmmcompose.host.settingkeys import KEYS
+from vmmcompose.host.settings import Value, config_path, load_settings, read_settings
+from vmmcompose.model.settings import Settings, VmDefaults
 
 
 def write(tmp_path: Path, value: object) -> str:
@@ -62,6 +64,12 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     assert "did you mean 10.0.0.0/8?" in text
     assert "unknown setting 'brige_name' | did you mean 'bridge_name'?" in text
     assert "'gateway' must be a string" in text
+    places = {problem.code: problem.place for problem in caught.value.problems}
+    for code in ("data_dir", "bridge_name", "subnet", "gateway"):
+        place = places[f"settings.{code}"]
+        assert place is not None
+        assert place.file == config
+        assert place.text[: place.column - 1].rstrip().endswith(f'"{code}":')
     assert "VMM_HYPERVISOR is 'firecraker', which is no hypervisor | did you mean 'firecracker'?" in text
 
 
@@ -104,6 +112,41 @@ def test_longest_data_dir_that_fits(tmp_path: Path) -> None:
         ("[]", "must hold a JSON object"),
         ('{"subnet": "10.0.0.0/8", "subnet": "10.1.0.0/16"}', "there twice"),
         ('{"data_dir": {"a": 1}}', "must be a string"),
+        ("[" * 100_000, "not valid JSON"),
+        ('{"vm_defaults": {"cpus": ' + "9" * 5000 + "}}", "not valid JSON"),
+        ('{"vm_defaults": 3}', "'vm_defaults' must be a JSON object"),
+        (
+            '{"vm_defaults": {"cpus": "2"}}',
+            "'vm_defaults.cpus' must be a whole number | take away the quotes",
+        ),
+        ('{"vm_defaults": {"cpus": true}}', "'vm_defaults.cpus' must be a whole number"),
+        ('{"vm_defaults": {"cpus": 2.5}}', "'vm_defaults.cpus' must be a whole number"),
+        ('{"vm_defaults": {"cpus": 33}}', "'vm_defaults.cpus' is 33; it must be from 1 to 32"),
+        ('{"vm_defaults": {"memory_mb": "1GiB"}}', "a whole number | without a unit: it counts MiB"),
+        ('{"vm_defaults": {"memory_mb": 31}}', "it must be from 32 to"),
+        (
+            '{"vm_defaults": {"memory": 512}}',
+            "unknown setting 'vm_defaults.memory' | did you mean 'memory_mb'?",
+        ),
+        ('{"vm_defaults": {"cpus": 1, "cpus": 2}}', "'vm_defaults.cpus' is there twice"),
+        ('{"cpus": 2}', "unknown setting 'cpus' | it belongs in vm_defaults"),
+        ('{"vm_defaults.cpus": 2}', 'write {"vm_defaults": {"cpus": …}}'),
+        ('{"vm_defaults": {"subnet": "10.0.0.0/8"}}', "it belongs at the top"),
+        ('{"vm_defaults": {"image": "ubuntu:24"}}', "no name in the store and no path"),
+        ('{"vm_defaults": {"kernel": "./k"}}', "not an absolute path | write /"),
+        ('{"vm_defaults": {"ssh_key_path": "id.pub"}}', "begin it with `/`, or with `~/`"),
+        ('{"vm_defaults": {"dns_servers": ["one"]}}', "holds 'one', which is no IP address"),
+        ('{"vm_defaults": {"dns_servers": ["::1", "1.1.1.1", "8.8.8.8", "9.9.9.9"]}}', "holds 4 addresses"),
+        ('{"vm_defaults": {"dns_servers": "1.1.1.1"}}', 'must be a list of strings | write ["1.1.1.1"]'),
+        ('{"release_repos": {}}', "must be a list of strings"),
+        ('{"release_repos": ["https://github.com/ada/images.git"]}', "did you mean 'ada/images'?"),
+        ('{"release_repos": ["ada/.."]}', "no OWNER/NAME"),
+        (
+            '{"kernel_path": "/old/vmlinux"}',
+            "'kernel_path' is a setting of baremetalvmm | `vmm kernel import",
+        ),
+        (r'{"firecracker_binary": "/a\nb"}', "a control character"),
+        (r'{"data_dir": "/\ud800"}', "a control character"),
     ],
 )
 def test_bad_files(tmp_path: Path, text: str, expected: str) -> None:
@@ -118,6 +161,98 @@ def test_bad_json_names_line_and_column(tmp_path: Path) -> None:
     place = caught.value.problems[0].place
     assert place is not None
     assert (place.line, place.column, place.text) == (2, 15, '  "data_dir": oops')
+
+
+def test_a_value_is_placed_where_it_stands(tmp_path: Path) -> None:
+    text = """{
+  "release_repos": ["a/b", "c/d"],
+  "vm_defaults": {"dns_servers": [], "x": {"cpus": 0},
+    "cpus": 0}, "subnet": "banana"
+}"""
+    with pytest.raises(UsageError) as caught:
+        load_settings(environ={}, config=write(tmp_path, text))
+    spans = {
+        p.code: (p.place.line, p.place.column, p.place.end_column) for p in caught.value.problems if p.place
+    }
+    assert spans["settings.vm_defaults.cpus"] == (4, 13, 14)
+    assert spans["settings.subnet"] == (4, 27, 35)
+    assert spans["settings.unknown"] == (3, 43, 44)
+
+
+def test_what_every_vm_gets(tmp_path: Path) -> None:
+    config = write(
+        tmp_path,
+        {
+            "release_repos": ["ada/images", "bob/more"],
+            "vm_defaults": {
+                "cpus": 4,
+                "memory_mb": 2048,
+                "disk_size_mb": 8192,
+                "image": "debian-12",
+                "kernel": "/k/vmlinux",
+                "ssh_key_path": "~/.ssh/work.pub",
+                "dns_servers": ["1.1.1.1", "::1"],
+            },
+        },
+    )
+    env = {"HOME": "/h", "VMM_CPUS": "8", "VMM_RELEASE_REPOS": " eve/one,eve/two ,"}
+    settings = load_settings(environ=env, config=config)
+    assert settings.release_repos == ("eve/one", "eve/two")
+    assert settings.vm_defaults == VmDefaults(
+        8, 2048, 8192, "debian-12", "/k/vmlinux", "/h/.ssh/work.pub", ("1.1.1.1", "::1")
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "expected"),
+    [
+        ("VMM_CPUS", "two", "VMM_CPUS is 'two', which is no whole number"),
+        ("VMM_MEMORY_MB", "2GiB", "VMM_MEMORY_MB is '2GiB', which is no whole number | without a unit"),
+        ("VMM_CPUS", "0", "VMM_CPUS is 0; it must be from 1 to 32"),
+        ("VMM_DNS_SERVERS", "1.1.1.1,dns", "VMM_DNS_SERVERS holds 'dns'"),
+    ],
+)
+def test_bad_variables_for_vms(tmp_path: Path, variable: str, value: str, expected: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_settings(environ={variable: value}, config=str(tmp_path / "x"))
+    assert expected in messages(caught.value)
+
+
+def test_the_file_that_baremetalvmm_writes_is_understood(tmp_path: Path) -> None:
+    theirs = {
+        "data_dir": "/var/lib/vmm",
+        "bridge_name": "vmm-br0",
+        "subnet": "172.16.0.0/16",
+        "gateway": "172.16.0.1",
+        "host_interface": "eth0",
+        "kernel_path": "",
+        "rootfs_path": "",
+        "vm_defaults": {"cpus": 2, "dns_servers": None},
+    }
+    settings = load_settings(environ={}, config=write(tmp_path, theirs))
+    assert settings == Settings(host_interface="eth0", vm_defaults=VmDefaults(cpus=2))
+
+
+def test_every_setting_says_where_it_comes_from(tmp_path: Path) -> None:
+    config = write(
+        tmp_path, {"bridge_name": "br-a", "subnet": "10.0.0.0/24", "vm_defaults": {"memory_mb": 64}}
+    )
+    values = read_settings("/d", environ={"VMM_BRIDGE_NAME": "br-b", "VMM_IMAGE": ""}, config=config)
+    assert list(values) == list(KEYS)
+    assert values["data_dir"] == Value("/d", "flag", "--data-dir")
+    assert values["bridge_name"] == Value("br-b", "environment", "VMM_BRIDGE_NAME")
+    assert values["subnet"] == Value("10.0.0.0/24", "file", config)
+    assert values["gateway"] == Value("10.0.0.1", "built in")
+    assert values["vm_defaults.memory_mb"] == Value(64, "file", config)
+    assert values["vm_defaults.cpus"] == Value(1, "built in")
+    assert values["vm_defaults.image"] == Value("", "built in")
+
+
+def test_a_pipe_in_the_files_place_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "config.json")
+    with pytest.raises(UsageError) as caught:
+        load_settings(environ={}, config=str(tmp_path / "config.json"))
+    assert "it is no regular file" in messages(caught.value)
 
 
 def test_config_path() -> None:

@@ -1,0 +1,80 @@
+"""Who called `vmm`, also through sudo, and doing file work as that user.
+
+What lies in a user's home is read and written as that user: a link they planted leads root nowhere, and what is
+made there belongs to them.
+"""
+
+import os
+import pwd
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A user of this host."""
+
+    name: str
+    uid: int
+    gid: int
+    home: str
+
+
+def invoking_user(environ: Mapping[str, str]) -> User:
+    """Who called `vmm`: under sudo SUDO_USER as the passwd database knows them, for homes lie anywhere."""
+    euid = os.geteuid()
+    name = environ.get("SUDO_USER", "")
+    if name and euid == 0:
+        try:
+            return _user(pwd.getpwnam(name))
+        except KeyError:
+            pass
+    home = environ.get("HOME", "")
+    try:
+        known = _user(pwd.getpwuid(euid))
+    except KeyError:  # a user without an entry, as in a container
+        return User(str(euid), euid, os.getegid(), home or "/")
+    return User(known.name, known.uid, known.gid, home or known.home)
+
+
+def _user(entry: pwd.struct_passwd) -> User:
+    return User(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
+
+
+@contextmanager
+def acting_as(user: User) -> Iterator[None]:
+    """Root has this user's rights meanwhile, and no more; for everybody else nothing changes.
+
+    The rights are those of the whole process: no other thread may be at work.
+    """
+    if os.geteuid() != 0 or user.uid == 0:
+        yield
+        return
+    groups, gid = os.getgroups(), os.getegid()
+    try:
+        os.setgroups(os.getgrouplist(user.name, user.gid))
+        os.setegid(user.gid)
+        os.seteuid(user.uid)
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(gid)
+        os.setgroups(groups)
+
+
+def read_regular(path: str, limit: int) -> bytes:
+    """At most `limit` bytes of a regular file; what stands there instead (a pipe, a device) is not waited for.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    with open(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(0, "it is a folder", path)
+        if not stat.S_ISREG(mode):
+            raise OSError(0, "it is no regular file", path)
+        return file.read(limit)
