@@ -30,6 +30,7 @@ COMMANDS = {
     "inspect": Entry(f"{_CLI}.inspect", "inspect", "Show everything known about a VM, as JSON", _VM),
     "kernel": Entry(f"{_CLI}.kernel", "kernel", "List and import kernels", _HOST),
     "image": Entry(f"{_CLI}.image", "image", "List and build root filesystems", _HOST),
+    "config": Entry(f"{_CLI}.config", "config", "Show and change the settings", _HOST),
     "doctor": Entry(f"{_CLI}.doctor", "doctor", "Check what this host can do, and say what to do", _HOST),
     "version": Entry(f"{_CLI}.version", "version", "Show the version", _HOST),
 }

@@ -71,10 +71,12 @@ def read_regular(path: str, limit: int) -> bytes:
         OSError: it cannot be read, or is no regular file.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    with open(descriptor, "rb") as file:
+    try:
         mode = os.fstat(descriptor).st_mode
-        if stat.S_ISDIR(mode):
-            raise IsADirectoryError(0, "it is a folder", path)
         if not stat.S_ISREG(mode):
-            raise OSError(0, "it is no regular file", path)
-        return file.read(limit)
+            why = "it is a folder" if stat.S_ISDIR(mode) else "it is no regular file"
+            raise OSError(0, why, path)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(limit)
+    finally:
+        os.close(descriptor)
