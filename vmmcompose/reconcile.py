@@ -207,7 +207,8 @@ def _verify(context: "Context", desired: Desired, options: Options, emit: Callab
         if any(change.address.startswith("vm/") for change in left.changes):
             break
         _raise_failures(execute(left, context, emit))
-    raise NotConverged(_differences(left), hint="run `vmm plan` to see it, `vmm up` to try again")
+    hint = "run `vmm plan` to see it, `vmm up` to try again" if desired.project else "run the command again"
+    raise NotConverged(_differences(left), hint=hint)
 
 
 def _losses(plan: Plan) -> set[str]:

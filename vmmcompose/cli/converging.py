@@ -66,7 +66,8 @@ def converge_shown(
             raise
         # What failed and why has been shown when it happened; this only closes.
         what = f"{', '.join(failed)} failed, see above; what did not depend on it was done"
-        raise ApplyFailed(what, hint="`vmm up` goes on from here, `vmm plan` shows what is left") from error
+        hint = "`vmm up` goes on from here, `vmm plan` shows what is left"
+        raise ApplyFailed(what, hint=hint if desired.project else "run the command again") from error
     _show_notes(invocation, report.plan, ())
     seconds = time.monotonic() - begin
     words = done_line(report.plan, seconds) if report.plan.changes else idle_line(desired, options.only)

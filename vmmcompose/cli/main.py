@@ -10,7 +10,7 @@ from vmmcompose.cli.invocation import Invocation
 from vmmcompose.cli.lazy import Entry, LazyGroup
 
 _PROJECT = "Project (from vmm.yaml, or named with -p)"
-_VM = "One VM"
+_VM = "VMs, with a manifest or without"
 _HOST = "Host"
 _CLI = "vmmcompose.cli"
 
@@ -20,13 +20,18 @@ COMMANDS = {
     "plan": Entry(f"{_CLI}.plan", "plan", "Show what `up` would do, and why", _PROJECT),
     "ps": Entry(f"{_CLI}.ps", "ps", "List VMs", _PROJECT),
     "list": Entry(f"{_CLI}.ps", "list_all", "List the VMs of all projects", _PROJECT),
-    "start": Entry(f"{_CLI}.power", "start", "Start stopped VMs", _PROJECT),
-    "stop": Entry(f"{_CLI}.power", "stop", "Shut VMs down and keep their disks", _PROJECT),
-    "restart": Entry(f"{_CLI}.power", "restart", "Stop and start VMs", _PROJECT),
     "logs": Entry(f"{_CLI}.logs", "logs", "Show what guests printed on their consoles", _PROJECT),
+    "create": Entry(f"{_CLI}.create", "create", "Create a VM without a manifest", _VM),
+    "start": Entry(f"{_CLI}.power", "start", "Start stopped VMs", _VM),
+    "stop": Entry(f"{_CLI}.power", "stop", "Shut VMs down and keep their disks", _VM),
+    "restart": Entry(f"{_CLI}.power", "restart", "Stop and start VMs", _VM),
+    "pause": Entry(f"{_CLI}.power", "pause", "Stop VMs' CPUs where they are", _VM),
+    "resume": Entry(f"{_CLI}.power", "resume", "Let paused VMs run on", _VM),
+    "delete": Entry(f"{_CLI}.create", "delete", "Delete VMs and everything of theirs", _VM),
     "ssh": Entry(f"{_CLI}.ssh", "ssh", "Log in to a VM", _VM),
     "exec": Entry(f"{_CLI}.ssh", "exec_", "Run a command in a VM", _VM),
     "console": Entry(f"{_CLI}.logs", "console", "Show one VM's console", _VM),
+    "port-forward": Entry(f"{_CLI}.forwards", "port_forward", "Forward ports of this host to a VM", _VM),
     "inspect": Entry(f"{_CLI}.inspect", "inspect", "Show everything known about a VM, as JSON", _VM),
     "kernel": Entry(f"{_CLI}.kernel", "kernel", "List and import kernels", _HOST),
     "image": Entry(f"{_CLI}.image", "image", "List and build root filesystems", _HOST),

@@ -1,9 +1,10 @@
-"""`vmm start`, `vmm stop`, `vmm restart`: the spine with another power for some VMs."""
+"""`vmm start stop restart pause resume`: the spine with another power for some VMs."""
 
 import click
 
 from vmmcompose.cli.invocation import Invocation, Seconds, pass_invocation
-from vmmcompose.cli.project import choose, load_desired, with_power
+from vmmcompose.cli.project import find_record
+from vmmcompose.cli.targets import recorded, wanted
 from vmmcompose.model.desired import Power
 from vmmcompose.model.options import Options
 
@@ -34,8 +35,15 @@ def start(invocation: Invocation, vms: tuple[str, ...], timeout: float | None, *
     """Start stopped VMs, and what they depend on.
 
     Where the manifest has changed since, its changes are applied as `vmm up` would. Without names all VMs of
-    the project. Works without the manifest when the project is named with -p.
-    """
+    the project. VMs without a manifest, and those of other projects by their names on the host, are started
+    as their records know them.
+
+    \b
+    Examples:
+      vmm start web           of the project in this folder, or the single VM of that name
+      vmm start shop-web db   by their names on the host, from anywhere
+      vmm -p shop start       all VMs of a project
+    """  # noqa: D301 - \b is click's mark for a paragraph that is not to be wrapped
     _converge(invocation, vms, "running", Options(wait=wait, timeout_s=timeout))
 
 
@@ -68,12 +76,46 @@ def restart(
     _converge(invocation, vms, "running", Options(restart=True, wait=wait, timeout_s=timeout, grace_s=grace))
 
 
+@click.command()
+@click.argument("vms", metavar="VM...", nargs=-1, required=True)
+@pass_invocation
+def pause(invocation: Invocation, vms: tuple[str, ...]) -> None:
+    """Stop running VMs' CPUs where they are. Memory, address and forwards stay; `vmm resume` lets them run on.
+
+    A paused VM answers nobody. In a project `vmm plan` shows it, and `vmm up` resumes it.
+    """
+    _by_hand(invocation, vms, "paused")
+
+
+@click.command()
+@click.argument("vms", metavar="VM...", nargs=-1, required=True)
+@pass_invocation
+def resume(invocation: Invocation, vms: tuple[str, ...]) -> None:
+    """Let paused VMs run on."""
+    from vmmcompose.cli.ps import live_state
+    from vmmcompose.errors import VmmError
+
+    for name in vms:
+        record = find_record(invocation, name)
+        state = live_state(record, frozenset())
+        if state not in ("running", "paused"):
+            raise VmmError(f"VM {record.spec.vm} is {state}, not paused", hint=f"vmm start {name}")
+    _by_hand(invocation, vms, "running")
+
+
 def _converge(invocation: Invocation, vms: tuple[str, ...], power: Power, options: Options) -> None:
     from dataclasses import replace
 
     from vmmcompose.cli.converging import Consent, converge_shown
 
-    desired = load_desired(invocation, from_records=True)
-    chosen = choose(desired, vms)
-    wanted = with_power(desired, chosen, power)
-    converge_shown(invocation, wanted, replace(options, only=chosen), Consent(allowed=False))
+    for target in wanted(invocation, vms):
+        chosen = replace(options, only=target.only)
+        converge_shown(invocation, target.with_power(power), chosen, Consent(allowed=False))
+
+
+def _by_hand(invocation: Invocation, vms: tuple[str, ...], power: Power) -> None:
+    from vmmcompose.cli.converging import Consent, converge_shown
+
+    for target in recorded(invocation, vms):
+        options = Options(only=target.only, alone=True, wait=False)
+        converge_shown(invocation, target.with_power(power), options, Consent(allowed=False))

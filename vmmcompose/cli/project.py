@@ -1,7 +1,7 @@
 """Which project and which VMs a command means: from the manifest, or from the records alone."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,9 @@ def load_desired(invocation: "Invocation", *, from_records: bool) -> Desired:
     return invocation.manifest.desired
 
 
+_POWERS: Mapping[str, Power] = {"stopped": "stopped", "stopping": "stopped", "paused": "paused"}
+
+
 def desired_from_records(invocation: "Invocation") -> Desired:
     """A project as its records know it, everything as it is.
 
@@ -45,12 +48,17 @@ def desired_from_records(invocation: "Invocation") -> Desired:
     """
     records = [r for r in read_all(invocation)[0] if r.spec.project == invocation.project]
     if not records:
-        known = {record.spec.project for record in read_all(invocation)[0]}
+        known = {record.spec.project for record in read_all(invocation)[0]} - {""}
         raise UsageError(
             f"there is no vmm.yaml here, and no VM of a project {invocation.project!r} on this host",
             hint=nearest(invocation.project, known),
         )
-    return Desired(invocation.project, tuple(_desired_vm(record) for record in records))
+    return as_recorded(invocation.project, records)
+
+
+def as_recorded(project: str, records: Iterable[Record]) -> Desired:
+    """These VMs as their records know them."""
+    return Desired(project, tuple(desired_vm(record) for record in records))
 
 
 def project_name(invocation: "Invocation") -> str:
@@ -143,7 +151,8 @@ def _blocked(unreadable: Iterable[UnreadableRecord], names: set[str]) -> None:
             raise HostError(f"the record of VM {found.name} {kind}: {found.why}", hint=f"see {found.path}")
 
 
-def _desired_vm(record: Record) -> DesiredVm:
+def desired_vm(record: Record) -> DesiredVm:
+    """A VM as its record knows it."""
     spec = record.spec
     return DesiredVm(
         name=spec.vm,
@@ -157,7 +166,8 @@ def _desired_vm(record: Record) -> DesiredVm:
         ssh_keys=spec.ssh_keys,
         dns=spec.dns,
         hostname=spec.hostname,
-        ip=spec.ip,
+        # The lease is kept by the record; pinned, it would be an error after a change of the subnet.
+        ip="",
         mounts=spec.mounts,
         ports=spec.ports,
         depends_on=spec.depends_on,
@@ -165,5 +175,5 @@ def _desired_vm(record: Record) -> DesiredVm:
         labels=spec.labels,
         env=spec.env,
         files=spec.files,
-        power="stopped" if record.state in ("stopped", "stopping") else "running",
+        power=_POWERS.get(record.state, "running"),
     )
