@@ -266,3 +266,30 @@ def test_a_process_of_another_boot_is_gone(vmm: Bench) -> None:
     assert mine.boot_id == boot_id()
     other = Process(pid=mine.pid, start_time=mine.start_time, boot_id="00000000-0000-0000-0000-000000000000")
     assert vmm.driver.probe(vmm.paths, OTHER_ID, other) == "gone"
+
+
+def test_a_guest_is_paused_and_resumed(vmm: Bench) -> None:
+    process = vmm.driver.start(vmm.launch())
+    for _ in range(2):
+        vmm.driver.pause(vmm.paths, VM_ID)
+        assert vmm.driver.probe(vmm.paths, VM_ID, process) == "paused"
+    for _ in range(2):
+        vmm.driver.resume(vmm.paths, VM_ID)
+        assert vmm.driver.probe(vmm.paths, VM_ID, process) == "running"
+    vmm.stop(process)
+
+
+def test_a_paused_guest_is_asked_to_end_too(vmm: Bench) -> None:
+    launch = vmm.launch()
+    process = vmm.driver.start(launch)
+    console_says(vmm, launch, vmm.case.guest_text)
+    vmm.driver.pause(vmm.paths, VM_ID)
+    begin = time.monotonic()
+    vmm.stop(process, grace_s=60)
+    assert time.monotonic() - begin < 50, "the guest was not let run"
+    assert not alive(process)
+
+
+def test_pausing_what_does_not_run_is_an_error(vmm: Bench) -> None:
+    with pytest.raises(DriverError):
+        vmm.driver.pause(vmm.paths, VM_ID)

@@ -45,31 +45,6 @@ def status(vmm: Bench, process: Process) -> str:
     return DRIVER.probe(vmm.paths, VM_ID, process)
 
 
-def test_pause_and_resume(vmm: Bench) -> None:
-    process = DRIVER.start(vmm.launch())
-    for _ in range(2):
-        DRIVER.pause(vmm.paths, VM_ID)
-        assert status(vmm, process) == "paused"
-    for _ in range(2):
-        DRIVER.resume(vmm.paths, VM_ID)
-        assert status(vmm, process) == "running"
-    vmm.stop(process)
-
-
-def test_a_paused_guest_is_asked_too(vmm: Bench) -> None:
-    process = DRIVER.start(vmm.launch())
-    DRIVER.pause(vmm.paths, VM_ID)
-    begin = time.monotonic()
-    vmm.stop(process, grace_s=60)
-    assert time.monotonic() - begin < 50, "the guest was not let run"
-    assert not alive(process)
-
-
-def test_pausing_what_does_not_run_is_an_error(vmm: Bench) -> None:
-    with pytest.raises(DriverError, match="does not answer"):
-        DRIVER.pause(vmm.paths, VM_ID)
-
-
 def test_a_guest_that_hears_late_is_asked_again(fake: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """A guest that is still booting takes no key: this one misses the first Ctrl+Alt+Del."""
     monkeypatch.setenv("FAKE_FC_MISSED_KEYS", "1")

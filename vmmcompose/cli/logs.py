@@ -42,14 +42,33 @@ def logs(
     _show(invocation, records, lines, follow=follow, driver=driver)
 
 
-@click.command()
+_CONSOLE_HELP = """Show what one VM printed on its serial console since its last start.
+
+\b
+Examples:
+  vmm console web           the last 100 lines
+  vmm console web -f        and what comes
+  vmm console web --full    everything"""
+CONSOLE_LINES = 100
+
+
+@click.command(help=_CONSOLE_HELP)
 @click.argument("vm", metavar="VM")
 @_follow
-@_lines
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(min=0),
+    default=CONSOLE_LINES,
+    show_default=True,
+    metavar="N",
+    help="Only the last N lines.",
+)
+@click.option("--full", is_flag=True, help="All lines.")
 @pass_invocation
-def console(invocation: Invocation, vm: str, lines: int | None, *, follow: bool) -> None:
-    """Show what one VM printed on its serial console."""
-    _show(invocation, [find_record(invocation, vm)], lines, follow=follow, driver=False)
+def console(invocation: Invocation, vm: str, lines: int, *, follow: bool, full: bool) -> None:
+    """`vmm console`."""
+    _show(invocation, [find_record(invocation, vm)], None if full else lines, follow=follow, driver=False)
 
 
 def _of_project(invocation: Invocation) -> list[Record]:

@@ -103,9 +103,10 @@ def test_no_project_here(invocation: Invocation) -> None:
 def test_a_project_from_its_records(invocation: Invocation) -> None:
     invocation.project = "shop"
     desired = load_desired(invocation, from_records=True)
+    # The address is the record's lease; pinned, it would be an error after a change of the subnet.
     assert [(vm.name, vm.cpus, vm.power, vm.ip) for vm in desired.vms] == [
-        ("db", 2, "running", "172.16.0.2"),
-        ("web", 2, "running", "172.16.0.2"),
+        ("db", 2, "running", ""),
+        ("web", 2, "running", ""),
     ]
     with pytest.raises(UsageError, match=r"there is no vmm\.yaml"):
         load_desired(invocation, from_records=False)

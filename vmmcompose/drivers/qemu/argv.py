@@ -20,6 +20,7 @@ CAPABILITIES = Capabilities(
     max_command_line=2047,
     # The firmware cannot unpack a distribution's kernel and initrd into less.
     min_memory_mib=96,
+    pause=True,
 )
 _BASE = "console=ttyS0 reboot=t panic=-1 random.trust_cpu=on"
 """reboot=t: a triple fault ends the VMM at once on both machines (docs/system/i386/microvm.rst)."""

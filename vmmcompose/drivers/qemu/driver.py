@@ -108,6 +108,22 @@ class QemuDriver:
         except (OSError, QmpError):
             return "unresponsive" if processes.alive(process) else "gone"
 
+    def pause(self, paths: Paths, vm_id: str) -> None:
+        """Stop a running guest's CPUs where they are; pausing a paused one changes nothing.
+
+        Raises:
+            DriverError: refused, or no answer.
+        """
+        _command(paths, vm_id, "stop")
+
+    def resume(self, paths: Paths, vm_id: str) -> None:
+        """Let a paused guest's CPUs run on; resuming a running one changes nothing.
+
+        Raises:
+            DriverError: refused, or no answer.
+        """
+        _command(paths, vm_id, "cont")
+
     def stop(self, paths: Paths, vm_id: str, process: Process, grace_s: float) -> None:
         """Ask the guest to shut down, wait `grace_s` seconds, then quit, TERM and KILL; unlink the socket.
 
@@ -191,6 +207,15 @@ def _wait_running(launch: Launch, path: str, process: Process) -> None:
         if pidfd is not None:
             os.close(pidfd)
     raise _failed(launch, f"its CPUs did not run within {_START_S:g} s", _log_hint(launch))
+
+
+def _command(paths: Paths, vm_id: str, command: str) -> None:
+    try:
+        with Qmp(str(paths.socket(vm_id)), _ASK_S) as qmp:
+            qmp.execute(command)
+    except (OSError, QmpError) as error:
+        message = f"VM {vm_id}: qemu does not take `{command}`: {error}"
+        raise DriverError(message, hint="its process may hang; `vmm inspect` shows its log") from error
 
 
 def _run_state(qmp: Qmp) -> str:

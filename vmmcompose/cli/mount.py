@@ -1,0 +1,99 @@
+"""`vmm mount …`: the host directories in a VM."""
+
+import click
+
+from vmmcompose.cli.invocation import Invocation, pass_invocation, print_json
+from vmmcompose.cli.project import find_record
+from vmmcompose.errors import UsageError, VmmError
+from vmmcompose.model.record import Record
+
+SCHEMA_VERSION = 1
+_SYNC_HELP = """Make a mount's image anew from its host directory.
+
+A stopped VM has the new content at its next start. A running one must be restarted for it: say --restart. What the
+guest wrote to a writable mount is lost, so that is asked about.
+
+\b
+Examples:
+  vmm mount sync web site
+  vmm mount sync web site --restart"""
+
+
+@click.group()
+def mount() -> None:
+    """List the host directories in a VM, and renew them."""
+
+
+@mount.command(name="list")
+@click.argument("vm", metavar="VM")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, with a versioned shape.")
+@pass_invocation
+def list_mounts(invocation: Invocation, vm: str, *, as_json: bool) -> None:
+    """List a VM's mounts, and whether their images are as the directories are now."""
+    record = find_record(invocation, vm)
+    rows = [_row(invocation, record, index) for index in range(len(record.spec.mounts))]
+    if as_json:
+        print_json({"schema_version": SCHEMA_VERSION, "mounts": rows})
+        return
+    from vmmcompose.render.tables import table
+
+    cells = [(row["tag"], row["source"], row["mode"], row["target"], row["content"]) for row in rows]
+    click.echo(table(("TAG", "HOST", "MODE", "GUEST", "CONTENT"), cells), nl=False)
+
+
+@mount.command(help=_SYNC_HELP)
+@click.argument("vm", metavar="VM")
+@click.argument("tags", metavar="TAG...", nargs=-1, required=True)
+@click.option("--restart", is_flag=True, help="Restart the VM if it runs.")
+@click.option("--allow-data-loss", is_flag=True, help="Do not ask when the guest's changes would be lost.")
+@pass_invocation
+def sync(
+    invocation: Invocation, vm: str, tags: tuple[str, ...], *, restart: bool, allow_data_loss: bool
+) -> None:
+    """`vmm mount sync`."""
+    from vmmcompose.cli.converging import Consent, converge_shown
+    from vmmcompose.cli.ps import live_state
+    from vmmcompose.cli.targets import recorded
+    from vmmcompose.model.options import Options
+
+    record = find_record(invocation, vm)
+    known = [one.tag for one in record.spec.mounts]
+    for tag in tags:
+        if tag not in known:
+            raise UsageError(
+                f"VM {record.spec.vm} has no mount {tag!r}", hint=f"it has: {', '.join(known) or 'none'}"
+            )
+    state = live_state(record, frozenset())
+    if state == "running" and not restart:
+        raise VmmError(f"VM {record.spec.vm} runs", hint="say --restart, or stop it first")
+    if state not in ("running", "stopped"):
+        verb = "resume" if state == "paused" else "start"
+        raise VmmError(f"VM {record.spec.vm} is {state}", hint=f"vmm {verb} {record.spec.vm}")
+    (target,) = recorded(invocation, (record.spec.name,))
+    options = Options(only=target.only, alone=True, register=state == "stopped", rebuild_mounts=tags)
+    converge_shown(invocation, target.desired, options, Consent(allow_data_loss))
+
+
+def _row(invocation: Invocation, record: Record, index: int) -> dict[str, str]:
+    mount = record.spec.mounts[index]
+    return {
+        "tag": mount.tag,
+        "source": mount.source,
+        "mode": mount.mode,
+        "target": f"/mnt/{mount.tag}",
+        "content": _content(invocation, record.spec.name, index, record),
+    }
+
+
+def _content(invocation: Invocation, name: str, index: int, record: Record) -> str:
+    from vmmcompose.host.sources import read_directory
+    from vmmcompose.host.stored import read_mount
+
+    mount = record.spec.mounts[index]
+    image = read_mount(invocation.paths(), name, mount.tag)
+    if image is None:
+        return "not built yet"
+    source = read_directory(mount.source, digest=True)
+    if source.kind != "directory":
+        return f"the directory is {source.kind}"
+    return "as the directory" if source.digest == image.digest else "the directory has changed since"
