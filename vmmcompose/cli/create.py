@@ -178,12 +178,12 @@ def _disk(invocation: Invocation, image: str | None, defaults: "VmDefaults") -> 
 
 
 def _keys(paths: tuple[str, ...], defaults: "VmDefaults") -> tuple[str, ...]:
-    from vmmcompose.manifest.access import ssh_key
+    """Public key lines, read now: later the files may be others'."""
+    from vmmcompose.host.userkeys import user_public_keys
 
-    chosen = paths or ((defaults.ssh_key_path,) if defaults.ssh_key_path else ())
-    return tuple(
-        dict.fromkeys(given("--ssh-key", ssh_key, os.path.expanduser(p), os.getcwd()) for p in chosen)
-    )
+    chosen = [os.path.abspath(os.path.expanduser(path)) for path in paths] or [defaults.ssh_key_path]
+    keys = (key for path in chosen for key in user_public_keys(os.environ, path))
+    return tuple(sorted(set(keys)))
 
 
 def _mounts(texts: tuple[str, ...], base_dir: str) -> tuple[Mount, ...]:
