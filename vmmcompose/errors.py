@@ -7,6 +7,7 @@
     ├── Refused              1  the plan holds problems, or data would be lost without consent
     ├── HostError            1  a system call or tool failed
     │   ├── DriverError      1  a VMM refused or did not answer
+    │   ├── RemoteError      1  a server could not be reached, or what it sent is wrong
     │   └── NoSpace          1  the host's disk is full
     ├── ApplyFailed          1  some steps failed; the rest was done
     ├── NotConverged         1  after apply the host still differs
@@ -65,6 +66,10 @@ class HostError(VmmError):
 
 class DriverError(HostError):
     """A VMM refused a request or did not answer."""
+
+
+class RemoteError(HostError):
+    """A server could not be reached, refused, or sent something else than was asked for."""
 
 
 class NoSpace(HostError):

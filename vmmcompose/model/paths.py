@@ -113,6 +113,10 @@ class Paths:
         """One image's sidecar."""
         return self.rootfs() / f"{name}.json"
 
+    def downloads(self) -> PurePosixPath:
+        """Folder of downloads under way; an interrupted one goes on from there."""
+        return self.root / "images" / "downloads"
+
     def state(self) -> PurePosixPath:
         """Folder of locks and caches."""
         return self.root / "state"
