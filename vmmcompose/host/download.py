@@ -19,7 +19,7 @@ from vmmcompose.host import web
 from vmmcompose.host.files import PathLike, failed, make_dir, write_atomic
 
 if TYPE_CHECKING:
-    import requests
+    from vmmcompose.host.web import Response
 
 Progress = Callable[[str], None]
 _FILE_LIMIT = 20 << 30
@@ -79,7 +79,7 @@ def _resume_headers(part: Path) -> dict[str, str]:
     return {"Range": f"bytes={have}-", "If-Range": tag}
 
 
-def _receive(response: "requests.Response", part: Path, on_progress: Progress) -> None:
+def _receive(response: "Response", part: Path, on_progress: Progress) -> None:
     if response.status_code == 416:
         _discard(part)
         raise ConnectionError("what is there is no beginning of the file")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from vmmcompose.errors import HostError, RemoteError
 
 if TYPE_CHECKING:
-    import requests
+    from requests import Response as Response
 
 CONNECT_S = 10.0
 READ_S = 30.0
@@ -53,7 +53,7 @@ def read_page(url: str, *, token: str = "", accept: str = "*/*") -> Reply:
     """
     headers = {"Accept": accept} | ({"Authorization": f"Bearer {token}"} if token else {})
 
-    def read(response: "requests.Response") -> Reply:
+    def read(response: "Response") -> Reply:
         data = bytearray()
         for chunk in response.iter_content(CHUNK):
             data += chunk
@@ -83,7 +83,7 @@ def read_json(url: str, *, token: str = "") -> tuple[Any, Mapping[str, str]]:
 def ask(
     url: str,
     headers: Callable[[], Mapping[str, str]],
-    read: Callable[["requests.Response"], Any],
+    read: Callable[["Response"], Any],
     *,
     decode: bool,
 ) -> Any:  # noqa: ANN401 - what `read` gives
@@ -115,7 +115,7 @@ def ask(
 
 
 @contextlib.contextmanager
-def _asked(url: str, headers: Mapping[str, str], *, decode: bool) -> Iterator["requests.Response"]:
+def _asked(url: str, headers: Mapping[str, str], *, decode: bool) -> Iterator["Response"]:
     import requests
 
     with requests.Session() as session:
@@ -126,7 +126,7 @@ def _asked(url: str, headers: Mapping[str, str], *, decode: bool) -> Iterator["r
             yield response
 
 
-def _refusal(url: str, response: "requests.Response") -> RemoteError:
+def _refusal(url: str, response: "Response") -> RemoteError:
     left, reset = response.headers.get("X-RateLimit-Remaining"), response.headers.get("X-RateLimit-Reset", "")
     if response.status_code in (403, 429) and (left == "0" or response.status_code == 429):
         until = time.strftime(" until %H:%M", time.localtime(int(reset))) if reset.isdigit() else ""
