@@ -12,14 +12,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vmmcompose.errors import NoSpace, RemoteError
 from vmmcompose.host import web
 from vmmcompose.host.files import PathLike, failed, make_dir, write_atomic
-
-if TYPE_CHECKING:
-    from vmmcompose.host.web import Response
 
 Progress = Callable[[str], None]
 _FILE_LIMIT = 20 << 30
@@ -79,7 +75,7 @@ def _resume_headers(part: Path) -> dict[str, str]:
     return {"Range": f"bytes={have}-", "If-Range": tag}
 
 
-def _receive(response: "Response", part: Path, on_progress: Progress) -> None:
+def _receive(response: web.Answer, part: Path, on_progress: Progress) -> None:
     if response.status_code == 416:
         _discard(part)
         raise ConnectionError("what is there is no beginning of the file")

@@ -8,13 +8,15 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from vmmcompose.errors import HostError, RemoteError
 
 if TYPE_CHECKING:
-    from requests import Response as Response
+    from requests import Response
 
+Answer: TypeAlias = "Response"
+"""What `read` is given: an answer whose body has not been read yet."""
 CONNECT_S = 10.0
 READ_S = 30.0
 ATTEMPTS = 4
