@@ -5,12 +5,13 @@ from dataclasses import asdict
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation, print_json
 from vmmcompose.cli.project import find_record
 
 
 @click.command()
-@click.argument("vm", metavar="VM")
+@click.argument("vm", metavar="VM", shell_complete=complete.recorded_vms)
 @pass_invocation
 def inspect(invocation: Invocation, vm: str) -> None:
     """Show everything known about a VM, as JSON: state, applied specification, process, files.

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, color_on, pass_invocation
 from vmmcompose.cli.project import find_record, project_name, read_all
 from vmmcompose.errors import UsageError
@@ -29,7 +30,7 @@ Examples:
 
 
 @click.command(help=_LOGS_HELP)
-@click.argument("vms", metavar="[VM]...", nargs=-1)
+@click.argument("vms", metavar="[VM]...", nargs=-1, shell_complete=complete.recorded_vms)
 @_follow
 @_lines
 @_driver
@@ -53,7 +54,7 @@ CONSOLE_LINES = 100
 
 
 @click.command(help=_CONSOLE_HELP)
-@click.argument("vm", metavar="VM")
+@click.argument("vm", metavar="VM", shell_complete=complete.recorded_vms)
 @_follow
 @click.option(
     "-n",

@@ -1,5 +1,6 @@
 """The `vmm` command: global options and the table of commands."""
 
+import os
 from collections.abc import Sequence
 
 import click
@@ -39,6 +40,7 @@ COMMANDS = {
     "image": Entry(f"{_CLI}.image", "image", "List and build root filesystems", _HOST),
     "config": Entry(f"{_CLI}.config", "config", "Show and change the settings", _HOST),
     "doctor": Entry(f"{_CLI}.doctor", "doctor", "Check what this host can do, and say what to do", _HOST),
+    "completion": Entry(f"{_CLI}.completion", "completion", "Print a shell's completion script", _HOST),
     "version": Entry(f"{_CLI}.version", "version", "Show the version", _HOST),
 }
 
@@ -59,9 +61,20 @@ class Commands(LazyGroup):
     epilog=_EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option("-f", "--file", metavar="PATH", help="Manifest [default: vmm.yaml here or in a parent folder].")
+@click.option(
+    "-f",
+    "--file",
+    type=click.Path(),
+    metavar="PATH",
+    help="Manifest [default: vmm.yaml here or in a parent folder].",
+)
 @click.option("-p", "--project-name", metavar="NAME", default="", help="Project [default: the manifest's].")
-@click.option("--data-dir", metavar="PATH", help="Where everything is kept [default: /var/lib/vmm].")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False),
+    metavar="PATH",
+    help="Where everything is kept [default: /var/lib/vmm].",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Only data and errors.")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 @click.option(
@@ -105,6 +118,11 @@ on this host, `vmm up` makes it so, `vmm down` leaves no trace.
 
 def run(arguments: Sequence[str]) -> int:
     """Runs one command line and returns its exit code; never raises."""
+    question = os.environ.get("_VMM_COMPLETE")
+    if question:
+        from vmmcompose.cli.completion import answer
+
+        return answer(vmm, question)
     invocation = Invocation()
 
     def command() -> int:

@@ -2,6 +2,7 @@
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.cli.project import choose, load_desired
 from vmmcompose.model.options import Options
@@ -20,7 +21,7 @@ Examples:
 
 
 @click.command(help=_HELP)
-@click.argument("vms", metavar="[VM]...", nargs=-1)
+@click.argument("vms", metavar="[VM]...", nargs=-1, shell_complete=complete.vms)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with a versioned shape.")
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.option("--recreate", is_flag=True, help="As if `up --recreate` was asked for.")

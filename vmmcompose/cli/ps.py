@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation, print_json
 from vmmcompose.cli.project import nearest, project_name, read_all
 from vmmcompose.errors import UsageError
@@ -28,7 +29,7 @@ Examples:
 
 
 @click.command(help=_PS_HELP)
-@click.argument("vms", metavar="[VM]...", nargs=-1)
+@click.argument("vms", metavar="[VM]...", nargs=-1, shell_complete=complete.recorded_vms)
 @click.option("-a", "--all", "everything", is_flag=True, help="The VMs of all projects.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with a versioned shape.")
 @pass_invocation

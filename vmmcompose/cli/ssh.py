@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.cli.project import find_record
 from vmmcompose.errors import HostUnfit, UsageError, VmmError
@@ -35,7 +36,7 @@ Examples:
 
 @click.command(help=_SSH_HELP, context_settings=_ANY)
 @click.option("-u", "--user", default="root", show_default=True, help="Who to log in as.")
-@click.argument("vm", metavar="VM")
+@click.argument("vm", metavar="VM", shell_complete=complete.recorded_vms)
 @click.argument("command", metavar="[-- COMMAND]...", nargs=-1, type=click.UNPROCESSED)
 @pass_invocation
 def ssh(invocation: Invocation, user: str, vm: str, command: tuple[str, ...]) -> None:
@@ -49,7 +50,7 @@ def ssh(invocation: Invocation, user: str, vm: str, command: tuple[str, ...]) ->
 
 @click.command(name="exec", help=_EXEC_HELP, context_settings=_ANY)
 @click.option("-u", "--user", default="root", show_default=True, help="Who to run it as.")
-@click.argument("vm", metavar="VM")
+@click.argument("vm", metavar="VM", shell_complete=complete.recorded_vms)
 @click.argument("command", metavar="-- COMMAND...", nargs=-1, type=click.UNPROCESSED)
 @pass_invocation
 def exec_(invocation: Invocation, user: str, vm: str, command: tuple[str, ...]) -> None:

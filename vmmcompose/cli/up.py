@@ -2,6 +2,7 @@
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, Seconds, pass_invocation
 from vmmcompose.cli.project import choose, load_desired, with_power
 from vmmcompose.model.options import Options
@@ -20,7 +21,7 @@ Examples:
 
 
 @click.command(help=_UP_HELP)
-@click.argument("vms", metavar="[VM]...", nargs=-1)
+@click.argument("vms", metavar="[VM]...", nargs=-1, shell_complete=complete.vms)
 @click.option("--wait/--no-wait", default=True, help="Wait until the VMs answer [default: wait].")
 @click.option(
     "--timeout",

@@ -4,6 +4,7 @@ import os
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.errors import UsageError
 
@@ -30,7 +31,7 @@ Examples:
 
 
 @click.command(name="set", help=_SET_HELP)
-@click.argument("pairs", metavar="KEY VALUE...", nargs=-1, required=True)
+@click.argument("pairs", metavar="KEY VALUE...", nargs=-1, required=True, shell_complete=complete.settings)
 @pass_invocation
 def set_(invocation: Invocation, pairs: tuple[str, ...]) -> None:
     """`vmm config set`."""
@@ -57,7 +58,7 @@ def set_(invocation: Invocation, pairs: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("keys", metavar="KEY...", nargs=-1, required=True)
+@click.argument("keys", metavar="KEY...", nargs=-1, required=True, shell_complete=complete.settings)
 def unset(keys: tuple[str, ...]) -> None:
     """Take settings out of the file, so that what is built in counts again.
 
@@ -73,7 +74,7 @@ def unset(keys: tuple[str, ...]) -> None:
 
 
 @click.command(help=_INIT_HELP)
-@click.option("--data-dir", metavar="DIR", help="Where everything is kept.")
+@click.option("--data-dir", type=click.Path(file_okay=False), metavar="DIR", help="Where everything is kept.")
 @click.option("--force", is_flag=True, help="Write a new file in the place of one that is there.")
 @pass_invocation
 def init(invocation: Invocation, data_dir: str | None, *, force: bool) -> None:

@@ -1,0 +1,133 @@
+"""What a shell offers for a word: names of VMs, images, kernels, tags and settings.
+
+Each function is for the `shell_complete` of an argument or option. They read no YAML, ask no process, and offer
+nothing where something is wrong: a user who is typing wants no messages.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from vmmcompose.cli.invocation import Invocation
+    from vmmcompose.model.record import Record
+
+Complete = Callable[[click.Context, click.Parameter, str], list[str]]
+_NAME = re.compile(rb"^name:[ \t]*[\"']?([a-z0-9-]+)", re.MULTILINE)
+_SECTION = re.compile(rb"^vms:[ \t]*(?:#.*)?\r?\n((?:[ \t]+.*\n?|[ \t]*(?:#.*)?\r?\n)*)", re.MULTILINE)
+"""The usual spelling of a manifest's VMs: indented lines below `vms:`. Anything else offers none."""
+_KEY = re.compile(rb"^( +)([a-z0-9][a-z0-9-]*):(?=[ \r\n]|$)", re.MULTILINE)
+
+
+def _offering(find: Callable[["Invocation", click.Context], Iterable[str]]) -> Complete:
+    """A completion out of a function that finds names; those that stand on the line already are left out."""
+
+    @wraps(find)
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        try:
+            there = ctx.params.get(param.name or "")
+            given = there if isinstance(there, tuple) else ()
+            names = {name for name in find(_invocation(ctx), ctx) if name not in given}
+        except Exception:  # noqa: BLE001 - see above
+            return []
+        return sorted(name for name in names if name.startswith(incomplete))
+
+    return complete
+
+
+@_offering
+def vms(invocation: "Invocation", _ctx: click.Context) -> Iterable[str]:
+    """VMs: of this project by their short names, also those that the manifest alone knows, and single VMs.
+
+    Outside any project all VMs by their names on the host.
+    """
+    project, manifest_vms = _project(invocation)
+    return {*_recorded(invocation, project), *manifest_vms}
+
+
+@_offering
+def recorded_vms(invocation: "Invocation", _ctx: click.Context) -> Iterable[str]:
+    """VMs that are on this host; the manifest's others are left out."""
+    return _recorded(invocation, _project(invocation)[0])
+
+
+@_offering
+def images(invocation: "Invocation", _ctx: click.Context) -> Iterable[str]:
+    """Images in the store."""
+    from vmmcompose.host import store
+
+    return store.list_images(invocation.paths())
+
+
+@_offering
+def kernels(invocation: "Invocation", _ctx: click.Context) -> Iterable[str]:
+    """Kernels in the store, `default` included."""
+    from vmmcompose.host import store
+
+    return store.list_kernels(invocation.paths())
+
+
+@_offering
+def tags(invocation: "Invocation", ctx: click.Context) -> Iterable[str]:
+    """Mount tags of the VM that stands before on the line, whatever its argument is called."""
+    return (mount.tag for mount in _named(invocation, ctx).spec.mounts)
+
+
+@_offering
+def settings(_invocation: "Invocation", ctx: click.Context) -> Iterable[str]:
+    """Names of settings; what may follow one where it wants a word of a few."""
+    from vmmcompose.host.settingkeys import HYPERVISORS, KEYS
+
+    words: tuple[str, ...] = ctx.params.get("pairs") or ()
+    if len(words) % 2:
+        return HYPERVISORS if words[-1] == "hypervisor" else ()
+    return [name for name in KEYS if name not in words[::2]]
+
+
+def _invocation(ctx: click.Context) -> "Invocation":
+    """The global options as far as they are on the line."""
+    from vmmcompose.cli.invocation import Invocation
+
+    options = ctx.find_root().params
+    return Invocation(
+        file=options.get("file"),
+        project=options.get("project_name") or "",
+        data_dir=options.get("data_dir"),
+    )
+
+
+def _recorded(invocation: "Invocation", project: str) -> list[str]:
+    from vmmcompose.cli.project import read_all
+
+    specs = [record.spec for record in read_all(invocation)[0]]
+    if not project:
+        return [spec.name for spec in specs]
+    return [spec.vm for spec in specs if spec.project in (project, "")]
+
+
+def _project(invocation: "Invocation") -> tuple[str, list[str]]:
+    """The project's name and the manifest's VMs, as far as they are plain to see."""
+    from vmmcompose.errors import VmmError
+    from vmmcompose.host.manifests import find_manifest, read_manifest
+
+    try:
+        path = find_manifest(invocation.file)
+        data = read_manifest(path)
+    except VmmError:
+        return invocation.project, []
+    name = _NAME.search(data)
+    folder = re.sub(r"[^a-z0-9]+", "-", path.split("/")[-2].lower()).strip("-")
+    section = _SECTION.search(data)
+    keys = _KEY.findall(section[1]) if section else []
+    found = [str(key, "ascii") for indent, key in keys if indent == keys[0][0]]
+    return invocation.project or (str(name[1], "ascii") if name else folder), found
+
+
+def _named(invocation: "Invocation", ctx: click.Context) -> "Record":
+    from vmmcompose.cli.project import find_record
+
+    word = next(ctx.params[key] for key in ("vm", "name", "vms") if ctx.params.get(key))
+    return find_record(invocation, word if isinstance(word, str) else word[0])
