@@ -30,8 +30,8 @@ Examples:
 
 @click.command(help=_HELP)
 @click.option("-u", "--user", default="root", show_default=True, help="Who to log in as.")
-@click.argument("source", metavar="SRC")
-@click.argument("target", metavar="DST")
+@click.argument("source", type=click.Path(), metavar="SRC")
+@click.argument("target", type=click.Path(), metavar="DST")
 @pass_invocation
 def cp(invocation: Invocation, user: str, source: str, target: str) -> None:
     """`vmm cp`."""

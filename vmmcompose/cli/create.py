@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.cli.given import given, size
 from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.errors import UsageError, VmmError
@@ -32,9 +33,20 @@ Examples:
 @click.option("--cpus", type=click.IntRange(1, 64), help="Virtual CPUs.")
 @click.option("--memory", metavar="SIZE", help="Memory.")
 @click.option("--disk", metavar="SIZE", help="Root disk; at least the image's size.")
-@click.option("--image", metavar="NAME", help="Image in the store, or a path.")
-@click.option("--kernel", metavar="NAME", help="Kernel in the store, or a path.")
-@click.option("--ssh-key", "ssh_keys", metavar="PATH", multiple=True, help="Public key file (repeatable).")
+@click.option(
+    "--image", metavar="NAME", shell_complete=complete.images, help="Image in the store, or a path."
+)
+@click.option(
+    "--kernel", metavar="NAME", shell_complete=complete.kernels, help="Kernel in the store, or a path."
+)
+@click.option(
+    "--ssh-key",
+    "ssh_keys",
+    type=click.Path(),
+    metavar="PATH",
+    multiple=True,
+    help="Public key file (repeatable).",
+)
 @click.option("--dns", metavar="ADDRESS", multiple=True, help="Name server (repeatable).")
 @click.option(
     "--mount",
@@ -107,7 +119,7 @@ Examples:
 
 
 @click.command(help=_DELETE_HELP)
-@click.argument("vms", metavar="VM...", nargs=-1, required=True)
+@click.argument("vms", metavar="VM...", nargs=-1, required=True, shell_complete=complete.recorded_vms)
 @click.option("-f", "--force", is_flag=True, help="Also those that run.")
 @pass_invocation
 def delete(invocation: Invocation, vms: tuple[str, ...], *, force: bool) -> None:

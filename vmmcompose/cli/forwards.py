@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.cli.given import given
 from vmmcompose.cli.invocation import Invocation, pass_invocation, print_json
 from vmmcompose.cli.project import find_record
@@ -39,7 +40,7 @@ def port_forward() -> None:
 
 
 @port_forward.command(help=_ADD_HELP)
-@click.argument("vm", metavar="VM")
+@click.argument("vm", metavar="VM", shell_complete=complete.recorded_vms)
 @click.argument("forwards", metavar="[BIND:]HOST:GUEST[/udp]...", nargs=-1, required=True)
 @pass_invocation
 def add(invocation: Invocation, vm: str, forwards: tuple[str, ...]) -> None:
@@ -64,7 +65,7 @@ def add(invocation: Invocation, vm: str, forwards: tuple[str, ...]) -> None:
 
 
 @port_forward.command(help=_REMOVE_HELP)
-@click.argument("vm", metavar="VM")
+@click.argument("vm", metavar="VM", shell_complete=complete.recorded_vms)
 @click.argument("forwards", metavar="HOST_PORT|FORWARD...", nargs=-1, required=True)
 @pass_invocation
 def remove(invocation: Invocation, vm: str, forwards: tuple[str, ...]) -> None:
@@ -78,7 +79,7 @@ def remove(invocation: Invocation, vm: str, forwards: tuple[str, ...]) -> None:
 
 
 @port_forward.command(name="list")
-@click.argument("vm", metavar="[VM]", required=False)
+@click.argument("vm", metavar="[VM]", required=False, shell_complete=complete.recorded_vms)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with a versioned shape.")
 @pass_invocation
 def list_forwards(invocation: Invocation, vm: str | None, *, as_json: bool) -> None:

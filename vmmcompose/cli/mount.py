@@ -2,6 +2,7 @@
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation, print_json
 from vmmcompose.cli.project import find_record
 from vmmcompose.errors import UsageError, VmmError
@@ -25,7 +26,7 @@ def mount() -> None:
 
 
 @mount.command(name="list")
-@click.argument("vm", metavar="VM")
+@click.argument("vm", metavar="VM", shell_complete=complete.recorded_vms)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with a versioned shape.")
 @pass_invocation
 def list_mounts(invocation: Invocation, vm: str, *, as_json: bool) -> None:
@@ -42,8 +43,8 @@ def list_mounts(invocation: Invocation, vm: str, *, as_json: bool) -> None:
 
 
 @mount.command(help=_SYNC_HELP)
-@click.argument("vm", metavar="VM")
-@click.argument("tags", metavar="TAG...", nargs=-1, required=True)
+@click.argument("vm", metavar="VM", shell_complete=complete.recorded_vms)
+@click.argument("tags", metavar="TAG...", nargs=-1, required=True, shell_complete=complete.tags)
 @click.option("--restart", is_flag=True, help="Restart the VM if it runs.")
 @click.option("--allow-data-loss", is_flag=True, help="Do not ask when the guest's changes would be lost.")
 @pass_invocation

@@ -2,6 +2,7 @@
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, Seconds, pass_invocation
 from vmmcompose.cli.project import find_record
 from vmmcompose.cli.targets import recorded, wanted
@@ -23,7 +24,7 @@ _timeout = click.option(
     metavar="SECONDS",
     help="How long one VM may take until it answers [default: its healthcheck's timeout, or 120].",
 )
-_vms = click.argument("vms", metavar="[VM]...", nargs=-1)
+_vms = click.argument("vms", metavar="[VM]...", nargs=-1, shell_complete=complete.vms)
 
 
 @click.command()
@@ -77,7 +78,7 @@ def restart(
 
 
 @click.command()
-@click.argument("vms", metavar="VM...", nargs=-1, required=True)
+@click.argument("vms", metavar="VM...", nargs=-1, required=True, shell_complete=complete.recorded_vms)
 @pass_invocation
 def pause(invocation: Invocation, vms: tuple[str, ...]) -> None:
     """Stop running VMs' CPUs where they are. Memory, address and forwards stay; `vmm resume` lets them run on.
@@ -88,7 +89,7 @@ def pause(invocation: Invocation, vms: tuple[str, ...]) -> None:
 
 
 @click.command()
-@click.argument("vms", metavar="VM...", nargs=-1, required=True)
+@click.argument("vms", metavar="VM...", nargs=-1, required=True, shell_complete=complete.recorded_vms)
 @pass_invocation
 def resume(invocation: Invocation, vms: tuple[str, ...]) -> None:
     """Let paused VMs run on."""
