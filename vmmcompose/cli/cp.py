@@ -8,6 +8,7 @@ import time
 import click
 
 from vmmcompose.cli.invocation import Invocation, pass_invocation
+from vmmcompose.cli.logins import login_as
 from vmmcompose.cli.project import find_record
 from vmmcompose.cli.targets import require_running
 from vmmcompose.errors import UsageError
@@ -35,7 +36,7 @@ Examples:
 @pass_invocation
 def cp(invocation: Invocation, user: str, source: str, target: str) -> None:
     """`vmm cp`."""
-    from vmmcompose.host.guestcopy import from_guest, to_guest
+    from vmmcompose.host.guestcopy import Guest, from_guest, to_guest
 
     sender, receiver = _GUEST.fullmatch(source), _GUEST.fullmatch(target)
     if bool(sender) == bool(receiver):
@@ -45,20 +46,13 @@ def cp(invocation: Invocation, user: str, source: str, target: str) -> None:
     assert match is not None
     record = find_record(invocation, match[1])
     require_running(record, "nothing can be copied")
+    guest = Guest(invocation.paths(), record.spec, login_as(invocation, user))
     meter = Meter(show=not invocation.quiet and sys.stderr.isatty())
     try:
         if receiver:
-            to_guest(invocation.paths(), record.spec, source, match[2], user=user, on_bytes=meter.add)
+            to_guest(guest, source, match[2], on_bytes=meter.add)
         else:
-            from_guest(
-                invocation.paths(),
-                record.spec,
-                match[2],
-                target,
-                user=user,
-                owner=_owner(),
-                on_bytes=meter.add,
-            )
+            from_guest(guest, match[2], target, owner=_owner(), on_bytes=meter.add)
     finally:
         meter.close()
 

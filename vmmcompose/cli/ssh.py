@@ -7,6 +7,7 @@ import click
 
 from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation
+from vmmcompose.cli.logins import login_as
 from vmmcompose.cli.project import find_record
 from vmmcompose.errors import HostUnfit, UsageError, VmmError
 from vmmcompose.model.record import Record
@@ -72,17 +73,10 @@ def _become(
 ) -> None:
     record = find_record(invocation, vm)
     _require_running(record)
-    from vmmcompose.host.ssh import may_use_managed_key, ssh_argv
-    from vmmcompose.host.userkeys import user_identities
+    from vmmcompose.host.ssh import ssh_argv
 
-    paths = invocation.paths()
-    identities = user_identities(os.environ, invocation.settings().vm_defaults.ssh_key_path)
-    if not identities and not may_use_managed_key(paths):
-        raise HostUnfit(
-            f"no key to log in with: you may not read {paths.managed_key()}, and have none in ~/.ssh",
-            hint="run it with sudo, or make a key (ssh-keygen -t ed25519) and name it under `ssh_keys:`",
-        )
-    argv = ssh_argv(paths, record.spec, command, user=user, tty=tty, batch=batch, identities=identities)
+    login = login_as(invocation, user)
+    argv = ssh_argv(invocation.paths(), record.spec, command, login=login, tty=tty, batch=batch)
     sys.stdout.flush()
     try:
         os.execvp(argv[0], argv)  # noqa: S606 - no shell is wanted: the words are the client's own arguments

@@ -10,13 +10,14 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import IO
 
 from vmmcompose.errors import HostError, HostUnfit, UsageError
 from vmmcompose.host.files import failed, remove_tree
-from vmmcompose.host.ssh import ssh_argv
+from vmmcompose.host.ssh import ROOT, Login, ssh_argv
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.spec import VmSpec
 
@@ -42,22 +43,33 @@ if [ "$2" = . ]; then cd "$1"; else cd "$(dirname "$1")"; fi
 exec tar -cf - -- "$2"
 """
 
+
+@dataclass(frozen=True, slots=True)
+class Guest:
+    """The VM to copy to or from, and how to log in."""
+
+    paths: Paths
+    spec: VmSpec
+    login: Login = ROOT
+
+
 Count = Callable[[int], None]
 """Told how many bytes have gone by."""
 
 
-def to_guest(paths: Paths, spec: VmSpec, source: str, target: str, *, user: str, on_bytes: Count) -> None:
+def to_guest(remote: Guest, source: str, target: str, *, on_bytes: Count) -> None:
     """Copies a host file or folder into a guest; `source/.` means a folder's content.
 
     Raises:
         UsageError: the source or the guest's folder does not exist.
         HostError: the connection or the copy failed.
     """
+    spec = remote.spec
     folder, name = _split(source)
     if not os.path.lexists(source):
         raise UsageError(f"there is no {source}")
     packing = ("tar", "--create", "--file=-", "--owner=0", "--group=0", f"--directory={folder}", "--", name)
-    receiving = _remote(paths, spec, user, _RECEIVE, target, name)
+    receiving = _remote(remote, _RECEIVE, target, name)
     with (
         _started(packing, stdout=subprocess.PIPE) as tar,
         _started(receiving, stdin=subprocess.PIPE) as guest,
@@ -74,12 +86,10 @@ def to_guest(paths: Paths, spec: VmSpec, source: str, target: str, *, user: str,
 
 
 def from_guest(
-    paths: Paths,
-    spec: VmSpec,
+    remote: Guest,
     source: str,
     target: str,
     *,
-    user: str,
     owner: tuple[int, int],
     on_bytes: Count,
 ) -> None:
@@ -91,12 +101,13 @@ def from_guest(
         UsageError: the source does not exist in the guest, or the target's folder on the host.
         HostError: the connection or the copy failed, or the guest sent something else than was asked for.
     """
+    spec = remote.spec
     _, name = _split(source)
     place, final = _destination(target, name)
     work = Path(_made_folder(place))
     try:
         unpacking = ("tar", "--extract", "--file=-", "--no-same-owner", f"--directory={work}")
-        sending = _remote(paths, spec, user, _SEND, source, name)
+        sending = _remote(remote, _SEND, source, name)
         with (
             _started(sending, stdout=subprocess.PIPE) as guest,
             _started(unpacking, stdin=subprocess.PIPE) as tar,
@@ -150,8 +161,9 @@ def _made_folder(place: str) -> str:
         raise failed(f"cannot write to {place}", error) from error
 
 
-def _remote(paths: Paths, spec: VmSpec, user: str, script: str, *arguments: str) -> list[str]:
-    return ssh_argv(paths, spec, ("sh", "-c", script, "sh", *arguments), user=user, tty=False, batch=True)
+def _remote(remote: Guest, script: str, *arguments: str) -> list[str]:
+    command = ("sh", "-c", script, "sh", *arguments)
+    return ssh_argv(remote.paths, remote.spec, command, login=remote.login, tty=False, batch=True)
 
 
 def _started(

@@ -4,6 +4,7 @@ import os
 import shlex
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from vmmcompose.errors import HostError, HostUnfit
 from vmmcompose.guest import environment
@@ -31,27 +32,37 @@ _OPTIONS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who to log in as, and key files to try beside the managed key."""
+
+    user: str = "root"
+    identities: tuple[str, ...] = ()
+
+
+ROOT = Login()
+
+
 def ssh_argv(
     paths: Paths,
     spec: VmSpec,
     command: Sequence[str] | None,
     *,
-    user: str = "root",
+    login: Login = ROOT,
     tty: bool | None = None,
     batch: bool = False,
-    identities: Sequence[str] = (),
 ) -> list[str]:
     """The command line that logs into a guest, or runs `command` there with exactly these arguments.
 
-    `identities` are key files to try beside the managed key, which is left out where this user may not read it.
-    The user's own ssh configuration counts for what is not said here, and not at all with `batch`. `tty` asks
-    for a terminal or forbids one; None leaves it to ssh.
+    The managed key is tried first, and left out where this user may not read it. The user's own ssh
+    configuration counts for what is not said here, and not at all with `batch`. `tty` asks for a terminal or
+    forbids one; None leaves it to ssh.
     """
     managed = [str(paths.managed_key())] if may_use_managed_key(paths) else []
-    argv = ["ssh", *_connection(paths, spec, batch=batch, keys=[*managed, *identities])]
+    argv = ["ssh", *_connection(paths, spec, batch=batch, keys=[*managed, *login.identities])]
     if tty is not None:
         argv.append("-t" if tty else "-T")
-    argv += ["-l", user, "--", spec.ip]
+    argv += ["-l", login.user, "--", spec.ip]
     if command:
         argv.append(remote_line(spec, command))
     return argv

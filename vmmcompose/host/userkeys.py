@@ -61,13 +61,11 @@ def _named(path: str) -> tuple[str, ...]:
     except OSError as error:
         raise UsageError(
             f"the public key {path} cannot be read: {error.strerror}",
-            hint="`vmm config set vm_defaults.ssh_key_path FILE` names another one",
+            hint="name a public key file that you may read, for a VM or as the setting vm_defaults.ssh_key_path",
         ) from error
     keys = _lines(data)
     if not keys:
-        raise UsageError(
-            f"{path} holds no public key", hint="name the file that ends in .pub: vm_defaults.ssh_key_path"
-        )
+        raise UsageError(f"{path} holds no public key", hint="the file that is meant usually ends in .pub")
     return keys
 
 

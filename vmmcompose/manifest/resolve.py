@@ -124,7 +124,9 @@ class Resolver:
         vm = entries[name]
         named = (_mapping(vm), _mapping(data.get("defaults")), self._host_defaults)
         if vm is not BAD and not any("image" in entries for entries in named):
-            hint = "add `image:` here or under `defaults`; `vmm image list` shows what there is"
+            hint = (
+                "add `image:` here or under `defaults`, or set vm_defaults.image; `vmm image list` shows them"
+            )
             self._report.add("no-image", ("vms", name), f"VM {quoted(name)} has no image", hint)
         tags = frozenset(mount.tag for mount in fields.get("mounts", ()))
         files = own.files if own.files is not None else defaults.files or []

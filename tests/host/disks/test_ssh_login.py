@@ -11,7 +11,7 @@ import pytest
 from guest_spec import SPEC
 
 from vmmcompose.host.keys import managed_key
-from vmmcompose.host.ssh import remote_line, ssh_argv
+from vmmcompose.host.ssh import Login, remote_line, ssh_argv
 from vmmcompose.model.paths import Paths
 
 ODD = [
@@ -35,7 +35,7 @@ ODD = [
 
 def test_a_managed_key_that_cannot_be_read_is_not_named(tmp_path: Path) -> None:
     """As for a user who is not root; ssh would complain about it at every login."""
-    argv = ssh_argv(Paths(PurePosixPath(tmp_path)), SPEC, None, identities=["/home/ada/key"])
+    argv = ssh_argv(Paths(PurePosixPath(tmp_path)), SPEC, None, login=Login(identities=("/home/ada/key",)))
     assert [word for word in argv if word.startswith("IdentityFile=")] == ['IdentityFile="/home/ada/key"']
 
 
@@ -48,7 +48,7 @@ def test_what_ssh_makes_of_it(tmp_path: Path) -> None:
         "UserKnownHostsFile /tmp/x\n ControlMaster auto\n ControlPath /tmp/y\n HostKeyAlias z\n"
     )
     managed_key(paths)
-    argv = ssh_argv(paths, SPEC, None, identities=["/home/ada/my %h key"])
+    argv = ssh_argv(paths, SPEC, None, login=Login(identities=("/home/ada/my %h key",)))
     shown = subprocess.run(
         ["ssh", "-G", "-F", str(config), *argv[1:]], capture_output=True, text=True, check=True
     ).stdout
@@ -74,7 +74,7 @@ def test_terminal_and_batch(tmp_path: Path) -> None:
     assert "-t" in ssh_argv(paths, SPEC, ["top"], tty=True)
     assert "-T" in ssh_argv(paths, SPEC, ["top"], tty=False)
     assert not {"-t", "-T"} & set(ssh_argv(paths, SPEC, ["top"]))
-    batch = ssh_argv(paths, SPEC, ["true"], batch=True, user="admin")
+    batch = ssh_argv(paths, SPEC, ["true"], batch=True, login=Login("admin"))
     assert batch[batch.index("-F") + 1] == "none"
     assert "BatchMode=yes" in batch
     assert batch[-4:] == ["admin", "--", SPEC.ip, "true"]
