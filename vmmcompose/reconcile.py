@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from vmmcompose.drivers import CAPABILITIES, driver
-from vmmcompose.errors import ApplyFailed, NotConverged, Refused
+from vmmcompose.errors import ApplyFailed, NotConverged, Refused, UsageError
 from vmmcompose.host import manifests
 from vmmcompose.host.access import require_root
 from vmmcompose.host.locks import hold
@@ -69,21 +69,38 @@ def load_project(settings: Settings, file: str | None, project: str = "") -> Pro
     """Finds (`vmm.yaml` here or in a parent folder) and parses the manifest.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none, or vm_defaults.ssh_key_path holds no key.
         ManifestInvalid: it has problems.
     """
     paths = paths_of(settings)
     path = manifests.find_manifest(file)
     data = manifests.read_manifest(path)
-    bearing = (project, settings.subnet, settings.gateway, repr(settings.vm_defaults))
+    keys = _default_keys(settings)
+    bearing = (project, settings.subnet, settings.gateway, repr(settings.vm_defaults), *keys)
     key = manifests.reading_key(data, path, *bearing)
     desired = manifests.recall(paths, path, key)
     if desired is None:
         from vmmcompose.manifest import parse_manifest
 
-        desired = parse_manifest(data, *_names(path), settings=settings, project=project).desired
+        read = parse_manifest(data, *_names(path), settings=settings, project=project, ssh_keys=keys)
+        desired = read.desired
         manifests.remember(paths, path, key, desired)
     return Project(desired, path, settings, project)
+
+
+def _default_keys(settings: Settings) -> tuple[str, ...]:
+    """Keys for VMs that name none: read here with the user's own rights, and not by the planner with root's."""
+    path = settings.vm_defaults.ssh_key_path
+    if not path:
+        return ()
+    from vmmcompose.host.userkeys import user_public_keys
+
+    try:
+        return tuple(sorted(user_public_keys(os.environ, path)))
+    except UsageError as error:
+        name = "vm_defaults.ssh_key_path"
+        hint = f"vmm config set {name} FILE; or vmm config unset {name}"
+        raise UsageError(f"{name}: {error.message}", hint=hint) from error
 
 
 def _names(path: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from vmmcompose.cli import complete
 from vmmcompose.cli.given import given, size
 from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.errors import UsageError, VmmError
-from vmmcompose.model.desired import DISK_MIB, MEMORY_MIB, DesiredVm, Forward, Mount
+from vmmcompose.model.desired import CPUS, DISK_MIB, MEMORY_MIB, DesiredVm, Forward, Mount
 
 if TYPE_CHECKING:
     from vmmcompose.model.settings import VmDefaults
@@ -30,7 +30,7 @@ Examples:
 
 @click.command(help=_CREATE_HELP)
 @click.argument("name", metavar="NAME")
-@click.option("--cpus", type=click.IntRange(1, 64), help="Virtual CPUs.")
+@click.option("--cpus", type=click.IntRange(*CPUS), help="Virtual CPUs.")
 @click.option("--memory", metavar="SIZE", help="Memory.")
 @click.option("--disk", metavar="SIZE", help="Root disk; at least the image's size.")
 @click.option(

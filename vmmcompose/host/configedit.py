@@ -6,9 +6,10 @@ A lock on its folder keeps two changes at once from losing one; the folder itsel
 import fcntl
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -136,6 +137,7 @@ def _editing(path: str, env: Mapping[str, str]) -> Iterator[str]:
             descriptor = _open_folder(folder)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
+                _tidy(real, descriptor)
                 yield real
             finally:
                 os.close(descriptor)
@@ -143,6 +145,15 @@ def _editing(path: str, env: Mapping[str, str]) -> Iterator[str]:
             if isinstance(error.__cause__, PermissionError):
                 error.hint = _who_may(path, real, user)
             raise
+
+
+def _tidy(real: str, folder: int) -> None:
+    """Removes what a killed command left; with the lock held nobody is writing."""
+    left = re.compile(rf"{re.escape(os.path.basename(real))}\.tmp\.[0-9]+")
+    for name in os.listdir(folder):
+        if left.fullmatch(name):
+            with suppress(OSError):
+                os.unlink(name, dir_fd=folder)
 
 
 def _open_folder(folder: str) -> int:

@@ -31,6 +31,7 @@ def parse_manifest(
     *,
     settings: Settings = Settings(),  # noqa: B008 - frozen
     project: str = "",
+    ssh_keys: tuple[str, ...] = (),
     validated: bool = False,
 ) -> Manifest:
     """Reads a manifest.
@@ -38,7 +39,7 @@ def parse_manifest(
     `filename` is how the file is called in messages, `base_dir` the absolute directory from which its
     relative paths count; `project` wins over the manifest's `name`. With `validated` the schema is not asked
     again: the caller knows that exactly these bytes have passed. `settings.subnet` and `settings.gateway`
-    must be valid.
+    must be valid. `ssh_keys` are the public keys that `settings.vm_defaults.ssh_key_path` stands for.
 
     Raises:
         ManifestInvalid: with all problems, in the order of their places, each with its place.
@@ -59,7 +60,9 @@ def parse_manifest(
         )
     report = Report(sources)
     report.problems.extend(loader.problems)
-    desired = _desired(root, report, Resolver(report, settings, base_dir), project, validated=validated)
+    desired = _desired(
+        root, report, Resolver(report, settings, base_dir, ssh_keys), project, validated=validated
+    )
     if desired is None or report.problems:
         raise _invalid(filename, report.problems)
     return Manifest(desired, sources)

@@ -38,13 +38,18 @@ class _Section:
 
 
 class Resolver:
-    """Resolves one manifest. `settings.subnet` and `settings.gateway` must be good IPv4."""
+    """Resolves one manifest. `settings.subnet` and `settings.gateway` must be good IPv4.
 
-    def __init__(self, report: Report, settings: Settings, base_dir: str) -> None:
+    `ssh_keys` are the public keys in `vm_defaults.ssh_key_path`.
+    """
+
+    def __init__(
+        self, report: Report, settings: Settings, base_dir: str, ssh_keys: tuple[str, ...] = ()
+    ) -> None:
         self._report = report
         self._settings = settings
         self._base_dir = base_dir
-        self._host_defaults = _host_defaults(settings.vm_defaults)
+        self._host_defaults = _host_defaults(settings.vm_defaults, ssh_keys)
         self._fields: dict[str, Callable[[_Section, Any, At], None]] = {
             "image": self._simple("image", store_item, base_dir),
             "kernel": self._simple("kernel", store_item, base_dir),
@@ -200,7 +205,7 @@ class Resolver:
         section.depends_on = dependencies.dependencies(value, at, self._report)
 
 
-def _host_defaults(defaults: VmDefaults) -> dict[str, Any]:
+def _host_defaults(defaults: VmDefaults, ssh_keys: tuple[str, ...]) -> dict[str, Any]:
     """Fields of `DesiredVm` for what neither a VM nor the manifest's `defaults` say."""
     fields: dict[str, Any] = {
         "cpus": defaults.cpus,
@@ -208,11 +213,10 @@ def _host_defaults(defaults: VmDefaults) -> dict[str, Any]:
         "disk_mib": defaults.disk_mib,
         "kernel": defaults.kernel,
         "dns": defaults.dns_servers,
+        "ssh_keys": ssh_keys,
     }
     if defaults.image:
         fields["image"] = defaults.image
-    if defaults.ssh_key_path:
-        fields["ssh_keys"] = (defaults.ssh_key_path,)
     return fields
 
 

@@ -205,3 +205,11 @@ def test_changes_at_the_same_time_are_all_kept(file: Path) -> None:
     running = [subprocess.Popen(command, env={**os.environ}) for command in commands]
     assert [process.wait(60) for process in running] == [0] * len(commands)
     assert content(file) == {"vm_defaults": dict.fromkeys(names, 32)}
+
+
+def test_what_a_killed_command_left_is_removed(file: Path) -> None:
+    file.parent.mkdir()
+    (file.parent / "config.json.tmp.4711").write_text('{"half')
+    (file.parent / "config.json.bak").write_text("mine")
+    assert run(["config", "set", "hypervisor", "qemu"]) == 0
+    assert sorted(path.name for path in file.parent.iterdir()) == ["config.json", "config.json.bak"]

@@ -7,12 +7,14 @@ from vmmcompose.manifest import parse_manifest
 from vmmcompose.model.desired import DesiredVm
 from vmmcompose.model.settings import Settings, VmDefaults
 
+KEYS = ("ssh-ed25519 AAAA of-ada",)
 HOST = VmDefaults(4, 2048, 8192, "host-image", "host-kernel", "/home/ada/.ssh/id.pub", ("9.9.9.9",))
 
 
 def vm(text: str, defaults: VmDefaults = HOST) -> DesiredVm:
     settings = Settings(vm_defaults=defaults)
-    return parse_manifest(text.encode(), "vmm.yaml", "/srv/shop", settings=settings).desired.vms[0]
+    read = parse_manifest(text.encode(), "vmm.yaml", "/srv/shop", settings=settings, ssh_keys=KEYS)
+    return read.desired.vms[0]
 
 
 def test_settings_fill_what_the_manifest_leaves_open() -> None:
@@ -23,7 +25,7 @@ def test_settings_fill_what_the_manifest_leaves_open() -> None:
         cpus=4,
         memory_mib=2048,
         disk_mib=8192,
-        ssh_keys=("/home/ada/.ssh/id.pub",),
+        ssh_keys=KEYS,
         dns=("9.9.9.9",),
     )
 
@@ -38,7 +40,7 @@ def test_the_manifests_defaults_win_over_the_settings_and_the_vm_over_both() -> 
 
 
 def test_built_in_is_what_a_vm_gets_without_settings() -> None:
-    assert vm("vms: {web: {image: a}}", VmDefaults()) == DesiredVm("web", "a")
+    assert vm("vms: {web: {image: a}}", VmDefaults()) == DesiredVm("web", "a", ssh_keys=KEYS)
     with pytest.raises(ManifestInvalid):
         vm("vms: {web: }", VmDefaults())
 
