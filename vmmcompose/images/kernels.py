@@ -1,15 +1,12 @@
 """Kernels into the store: from the distribution's cloud kernel package, or from files."""
 
-import hashlib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from vmmcompose.errors import HostError, HostUnfit, UsageError
 from vmmcompose.host import locks, store
-from vmmcompose.images import bzimage, initrd, packages, publish
+from vmmcompose.images import bzimage, initrd, kernelfile, kernelstore, packages, publish
 from vmmcompose.images.compression import decompress_payload
 from vmmcompose.images.packages import Progress
 from vmmcompose.model.observed import Kernel
@@ -18,20 +15,6 @@ from vmmcompose.model.paths import Paths
 _META_PACKAGE = {"debian": "linux-image-cloud-amd64", "ubuntu": "linux-image-virtual"}
 _VERSIONED = re.compile(r"linux-(image|modules)(-unsigned)?-[0-9]")
 BUSYBOX = "busybox-static"
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a kernel's folder is to hold; empty means that form is missing."""
-
-    bzimage: bytes = b""
-    vmlinux: bytes = b""
-    initrd: bytes = b""
-
-    def named(self) -> list[tuple[str, bytes]]:
-        """The parts that there are, by their file's name."""
-        parts = (("bzImage", self.bzimage), ("vmlinux", self.vmlinux), ("initrd", self.initrd))
-        return [(name, data) for name, data in parts if data]
 
 
 def import_package(
@@ -67,14 +50,14 @@ def import_package(
     name = name or publish.check_name(re.sub(r"^linux-image-(unsigned-)?", "", image))
     publish.prepare(paths)
     with locks.hold(paths.lock("images"), "the image store", on_wait=on_progress):
-        if not force and _exists(paths, name):
+        if not force and kernelstore.exists(paths, name):
             on_progress(f"kernel {name} is in the store already")
-            _make_default(paths, name)
+            kernelstore.make_default(paths, name)
             return store.list_kernels(paths)[name]
         source = {"source": f"package {image}", "version": found[image].get("Version", "")}
         with publish.scratch(paths.kernel(name)) as work:
             parts = _parts_of_packages(versioned, modules, work, on_progress)
-            return _store(paths, name, parts, source)
+            return kernelstore.store_kernel(paths, name, parts, source)
 
 
 def import_file(
@@ -86,7 +69,7 @@ def import_file(
     name: str = "",
     force: bool = False,
 ) -> Kernel:
-    """Puts an x86-64 kernel file into the store: an ELF `vmlinux` or a `bzImage`, and an initrd.
+    """Puts a kernel file into the store, see `kernelfile`, and an initrd.
 
     From a bzImage the ELF form is extracted where its compression is known and the tool for it is installed.
 
@@ -95,12 +78,14 @@ def import_file(
         HostError: a file could not be read or written.
     """
     name = publish.check_name(name or file.name)
-    parts = _parts_of_file(_read(file), file, _read(initrd_file) if initrd_file else b"", on_progress)
+    parts = kernelfile.parts_of_file(
+        _read(file), file, _read(initrd_file) if initrd_file else b"", on_progress
+    )
     publish.prepare(paths)
     with locks.hold(paths.lock("images"), "the image store", on_wait=on_progress):
-        if not force and _exists(paths, name):
+        if not force and kernelstore.exists(paths, name):
             raise UsageError(f"there is a kernel {name} already", hint="choose another --name, or --force")
-        return _store(paths, name, parts, {"source": str(file.absolute()), "version": ""})
+        return kernelstore.store_kernel(paths, name, parts, {"source": str(file.absolute()), "version": ""})
 
 
 def busybox_program(work: Path, on_progress: Progress) -> Path:
@@ -133,7 +118,7 @@ def _default_package() -> str:
 
 def _parts_of_packages(
     names: Sequence[str], modules: Sequence[str], work: Path, on_progress: Progress
-) -> Parts:
+) -> kernelstore.Parts:
     tree = work / "kernel"
     packages.unpack(packages.fetch(names, work, on_progress), tree)
     image = next(iter(sorted(tree.glob("boot/vmlinuz-*"))), None)
@@ -150,22 +135,7 @@ def _parts_of_packages(
     payload = bzimage.payload(data)
     if payload is None:
         raise HostError(f"{image.name} is no bzImage with a known compression")
-    return Parts(data, decompress_payload(payload), initrd.build(modules_dir, busybox, modules))
-
-
-def _parts_of_file(data: bytes, file: Path, initrd_data: bytes, on_progress: Progress) -> Parts:
-    if bzimage.is_elf_kernel(data):
-        return Parts(vmlinux=data, initrd=initrd_data)
-    if not bzimage.is_bzimage(data):
-        hint = "it must be an x86-64 ELF vmlinux or a bzImage"
-        raise UsageError(f"{file} is no kernel", hint=hint)
-    payload = bzimage.payload(data)
-    vmlinux = b""
-    try:
-        vmlinux = decompress_payload(payload) if payload else b""
-    except (HostUnfit, HostError) as error:
-        on_progress(f"no ELF form, so it runs under qemu only: {error.message}; {error.hint}")
-    return Parts(data, vmlinux, initrd_data)
+    return kernelstore.Parts(data, decompress_payload(payload), initrd.build(modules_dir, busybox, modules))
 
 
 def _read(file: Path) -> bytes:
@@ -173,28 +143,3 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise HostError(f"cannot read {file}: {error.strerror}") from error
-
-
-def _exists(paths: Paths, name: str) -> bool:
-    return name in store.list_kernels(paths)
-
-
-def _store(paths: Paths, name: str, parts: Parts, source: dict[str, Any]) -> Kernel:
-    digests = {part: hashlib.sha256(data).hexdigest() for part, data in parts.named()}
-    with publish.folder_replacing(paths.kernel(name)) as folder:
-        for part, data in parts.named():
-            (folder / part).write_bytes(data)
-        (folder / store.KERNEL_INFO).write_bytes(publish.info_text({**source, "sha256": digests}))
-        for file in folder.iterdir():
-            file.chmod(0o644)
-    _make_default(paths, name)
-    return store.list_kernels(paths)[name]
-
-
-def _make_default(paths: Paths, name: str) -> None:
-    """`default` becomes a link to the first kernel imported; one that leads somewhere stays."""
-    link = Path(paths.kernel("default"))
-    if link.exists():
-        return
-    with publish.renamed_to(paths.kernel("default")) as temp:
-        temp.symlink_to(name)

@@ -1,99 +1,101 @@
-"""Kernel files: told apart by their headers, and the ELF kernel found in a bzImage."""
+"""What is a kernel and what is not, with real files; kernels in the store."""
 
-import bz2
 import gzip
-import lzma
+import os
 import shutil
-import struct
-import subprocess
+from pathlib import Path, PurePosixPath
 
 import pytest
-from tiny_bzimage import tiny_bzimage
 from tiny_kernel import tiny_kernel
 
-from vmmcompose.errors import HostError, HostUnfit
-from vmmcompose.images import bzimage
-from vmmcompose.images.bzimage import Payload
-from vmmcompose.images.compression import decompress_payload
+from vmmcompose.errors import Refused, UsageError
+from vmmcompose.host import store
+from vmmcompose.images import kernels, kernelstore
+from vmmcompose.images.kernelfile import parts_of_file
+from vmmcompose.model.paths import Paths
 
-SETUP_SECTORS = 3
-
-
-def make_bzimage(body: bytes, *, protocol: int = 0x020F, offset: int = 64) -> bytes:
-    setup = bytearray(512 * (SETUP_SECTORS + 1))
-    setup[0x1F1] = SETUP_SECTORS
-    setup[0x1FE:0x200] = b"\x55\xaa"
-    setup[0x202:0x206] = b"HdrS"
-    struct.pack_into("<H", setup, 0x206, protocol)
-    struct.pack_into("<II", setup, 0x248, offset, len(body))
-    return bytes(setup) + b"\x90" * offset + body + b"behind the payload"
+X86 = pytest.mark.skipif(os.uname().machine != "x86_64", reason="an x86-64 host is missing")
 
 
-def compressed(name: str, data: bytes) -> bytes:
-    size = struct.pack("<I", len(data))
-    if name == "gzip":
-        return gzip.compress(data)
-    if name == "xz":
-        return lzma.compress(data, check=lzma.CHECK_CRC32) + size
-    if name == "lzma":
-        return lzma.compress(data, format=lzma.FORMAT_ALONE) + size
-    if name == "bzip2":
-        return bz2.compress(data) + size
-    argv = ["lz4", "-lc"] if name == "lz4" else [name, "-qc"]
-    return subprocess.run(argv, input=data, capture_output=True, check=True).stdout + size
+def quiet(_words: str) -> None:
+    pass
 
 
-@pytest.mark.parametrize("name", ["gzip", "xz", "lzma", "bzip2", "zstd", "lz4"])
-def test_the_elf_kernel_comes_out_of_a_bzimage(name: str) -> None:
-    tool = "xz" if name == "lzma" else name
-    if shutil.which(tool) is None:
-        pytest.skip(f"{tool} is missing")
-    kernel = tiny_kernel() + bytes(range(256)) * 64
-    found = bzimage.payload(make_bzimage(compressed(name, kernel)))
-    assert found is not None
-    assert (found.compression, found.size) == (name, len(kernel))
-    assert decompress_payload(found) == kernel
+def read(data: bytes) -> kernelstore.Parts:
+    return parts_of_file(data, Path("file"), b"", quiet)
 
 
-def test_a_payload_that_is_no_kernel_is_refused() -> None:
-    found = bzimage.payload(make_bzimage(compressed("gzip", b"no kernel" * 100)))
-    assert found is not None
-    with pytest.raises(HostError, match="no x86-64 ELF"):
-        decompress_payload(found)
-
-
-def test_a_missing_tool_is_named_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(HostUnfit) as caught:
-        decompress_payload(Payload("no-such-tool", b"", 0))
-    assert "no-such-tool is not installed" in caught.value.message
-    assert caught.value.hint == "apt-get install no-such-tool"
-
-
+@X86
 @pytest.mark.parametrize(
-    "image",
+    ("data", "words"),
     [
-        pytest.param(make_bzimage(b"\0" * 64), id="unknown compression"),
-        pytest.param(make_bzimage(gzip.compress(b"x"), protocol=0x0207), id="old protocol"),
-        pytest.param(make_bzimage(b"\x1f\x8b", offset=1 << 20)[:4096], id="cut short"),
-        pytest.param(tiny_bzimage(), id="nothing compressed"),
-        pytest.param(b"", id="empty"),
+        (b"", "it is empty"),
+        (b"#!/bin/sh\n", "neither an ELF nor"),
+        (b"\xfd7zXZ\x00" + bytes(100), "compressed"),
+        (Path("/bin/sh").read_bytes(), "a program or a module"),
+        (bytes(56) + b"ARM\x64" + bytes(100), "a kernel for aarch64"),
+        (b"\x1f\x8b" + b"not really", "damaged"),
+        (gzip.compress(b"#!/bin/sh\n"), "neither an ELF nor"),
     ],
 )
-def test_no_payload_is_found_where_there_is_none(image: bytes) -> None:
-    assert bzimage.payload(image) is None
+def test_what_is_no_kernel_for_this_host_is_refused_with_a_reason(data: bytes, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        read(data)
 
 
-def test_the_kinds_are_told_apart() -> None:
-    arm = bytearray(tiny_kernel())
-    struct.pack_into("<H", arm, 18, 183)
-    cases = {
-        "elf": tiny_kernel(),
-        "bzimage": tiny_bzimage(),
-        "arm": bytes(arm),
-        "text": b"#!/bin/sh\n" * 100,
-        "short elf": tiny_kernel()[:40],
-        "short bzimage": tiny_bzimage()[:0x210],
-    }
-    assert {name for name, data in cases.items() if bzimage.is_elf_kernel(data)} == {"elf"}
-    assert {name for name, data in cases.items() if bzimage.is_bzimage(data)} == {"bzimage"}
+@X86
+def test_a_static_program_is_no_kernel() -> None:
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        pytest.skip("busybox is missing")
+    with pytest.raises(UsageError, match="a program or a module"):
+        read(Path(busybox).read_bytes())
+
+
+@X86
+def test_a_kernel_is_taken_as_it_is_and_gzipped() -> None:
+    kernel = tiny_kernel()
+    assert read(kernel).vmlinux == kernel
+    assert read(gzip.compress(kernel)).vmlinux == kernel
+
+
+@X86
+def test_a_bomb_is_not_unpacked_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vmmcompose.images.kernelfile._LIMIT", 1 << 20)
+    with pytest.raises(UsageError, match="more than a kernel"):
+        read(gzip.compress(bytes(1 << 22)))
+
+
+@X86
+def test_kernels_are_deleted_unless_a_vm_boots_them(tmp_path: Path) -> None:
+    paths = Paths(PurePosixPath(tmp_path))
+    file = tmp_path / "vmlinux"
+    file.write_bytes(tiny_kernel())
+    for name in ("one", "two"):
+        kernels.import_file(paths, file, quiet, name=name)
+    assert store.default_kernel(paths) == "one"
+    kernelstore.set_default(paths, "two", quiet)
+    assert store.default_kernel(paths) == "two"
+    kernelstore.delete_kernel(paths, "two", quiet)
+    assert store.default_kernel(paths) == ""
+    assert sorted(store.list_kernels(paths)) == ["one"]
+    with pytest.raises(UsageError, match="there is no kernel 'two'"):
+        kernelstore.delete_kernel(paths, "two", quiet)
+    with pytest.raises(UsageError, match="there is no kernel 'default'"):
+        kernelstore.set_default(paths, "default", quiet)
+
+
+@X86
+def test_a_kernel_that_a_vm_boots_as_the_default_is_in_use(tmp_path: Path) -> None:
+    from guest_spec import SPEC
+
+    from vmmcompose.host.records import write_record
+    from vmmcompose.model.record import Record
+
+    paths = Paths(PurePosixPath(tmp_path))
+    file = tmp_path / "vmlinux"
+    file.write_bytes(tiny_kernel())
+    kernels.import_file(paths, file, quiet, name="one")
+    write_record(paths, Record(SPEC, "stopped"))
+    with pytest.raises(Refused, match="is booted by"):
+        kernelstore.delete_kernel(paths, "one", quiet)
