@@ -8,8 +8,10 @@ import os
 import pwd
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+
+from vmmcompose.errors import HostError
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +50,34 @@ def acting_as(user: User) -> Iterator[None]:
     """Root has this user's rights meanwhile, and no more; for everybody else nothing changes.
 
     The rights are those of the whole process: no other thread may be at work.
+
+    Raises:
+        HostError: the system does not let root do that, as in some containers.
     """
     if os.geteuid() != 0 or user.uid == 0:
         yield
         return
     groups, gid = os.getgroups(), os.getegid()
     try:
-        os.setgroups(os.getgrouplist(user.name, user.gid))
-        os.setegid(user.gid)
-        os.seteuid(user.uid)
+        _become(user)
         yield
     finally:
         os.seteuid(0)
         os.setegid(gid)
-        os.setgroups(groups)
+        with suppress(PermissionError):  # where they could not be changed either
+            os.setgroups(groups)
+
+
+def _become(user: User) -> None:
+    try:
+        os.setgroups(os.getgrouplist(user.name, user.gid))
+        os.setegid(user.gid)
+        os.seteuid(user.uid)
+    except OSError as error:
+        hint = "unset SUDO_USER to work with root's own settings and keys"
+        raise HostError(
+            f"cannot read {user.name}'s files with their rights: {error.strerror}", hint=hint
+        ) from error
 
 
 def read_regular(path: str, limit: int) -> bytes:
