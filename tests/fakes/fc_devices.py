@@ -47,6 +47,24 @@ class Devices:
             "network-interfaces": list(self.networks.values()),
         }
 
+    def as_state(self) -> dict[str, Any]:
+        """Everything that a snapshot keeps."""
+        return {
+            "machine": self.machine,
+            "boot_source": self.boot_source,
+            "drives": list(self.drives.values()),
+            "networks": list(self.networks.values()),
+            "single": self.single,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Be what a snapshot kept, with the files and TAPs there are now."""
+        self.machine, self.boot_source, self.single = state["machine"], state["boot_source"], state["single"]
+        for drive in state["drives"]:
+            self.put_drive(drive)
+        for network in state["networks"]:
+            self.put_network(network)
+
     def put_boot_source(self, value: dict[str, Any]) -> None:
         for name in ("kernel_image_path", "initrd_path"):
             if value.get(name) is not None:

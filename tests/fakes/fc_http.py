@@ -4,7 +4,7 @@ import select
 import socket
 from typing import Protocol
 
-from fc_machine import Answer
+from fc_requests import Answer
 
 _MAX_CONNECTIONS = 10
 _MAX_LINE = 1024

@@ -4,15 +4,15 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fc_devices import Devices, Refused, open_like_a_log, read_kernel
+from fc_requests import DONE, WITH_ID, Answer, as_json, check_id, fault, found, resource_of
 from fc_rules import Wrong, checked
+from fc_snapshots import load, save
 from tiny_kernel import play
 
 _CONSOLE = "[    0.000000] Linux version 6.1.0-fake (stand-in)\n[    0.100000] the guest is up\n"
-_WITH_ID = {"drives": "drive_id", "network-interfaces": "iface_id"}
 _NEWER = {"serial": (1, 14)}
 _MIB = 1 << 20
 
@@ -25,25 +25,6 @@ class Log(Protocol):
     def write(self, text: str, level: str = "info") -> None: ...
 
 
-@dataclass
-class Answer:
-    """Status and JSON body of a response."""
-
-    status: int
-    body: bytes = b""
-
-
-def fault(text: str, status: int = 400) -> Answer:
-    return Answer(status, json.dumps({"fault_message": text}).encode())
-
-
-def found(value: object) -> Answer:
-    return Answer(200, json.dumps(value).encode())
-
-
-DONE = Answer(204)
-
-
 class Machine:
     """One microVM. `handle` takes requests, `tick` lets its guest live."""
 
@@ -54,6 +35,8 @@ class Machine:
         self.state = "Not started"
         self.devices = Devices()
         self._touched = False
+        self.ended: int | None = None
+        """The exit code of a process that cannot go on."""
         self._metrics = -1
         self._ends_at: float | None = None
         self._key_waits = self._deaf = False
@@ -77,6 +60,8 @@ class Machine:
 
     def tick(self) -> float | None:
         """Seconds until the guest ends by itself, negative when it has; None while nothing is due."""
+        if self.ended is not None:
+            return -1.0
         if self._ends_at is None or self.state != "Running":
             return None
         return max(self._ends_at - time.monotonic(), 0.0) or -1.0
@@ -93,15 +78,15 @@ class Machine:
             return self._delete(first, second, body, unknown)
         if not body and (method, first) != ("PATCH", "balloon"):
             raise Refused(f"Empty {method} request.")
-        resource = _resource(method, first, second)
-        if first in _WITH_ID:
-            _check_id(second)
+        resource = resource_of(method, first, second)
+        if first in WITH_ID:
+            check_id(second)
         try:
             action = getattr(self, f"{method.lower()}_{resource.replace('/', '_').replace('-', '_')}")
         except AttributeError:
             raise unknown from None
-        value = checked(method, resource, _json(body))
-        if first in _WITH_ID and value[_WITH_ID[first]] != second:
+        value = checked(method, resource, as_json(body))
+        if first in WITH_ID and value[WITH_ID[first]] != second:
             raise Refused("the id in the path is not the id in the body")
         answer: Answer = action(value)
         return answer
@@ -127,9 +112,9 @@ class Machine:
         return info | {"vmm_version": self.version, "app_name": "Firecracker"}
 
     def _delete(self, first: str, second: str, body: bytes, unknown: Refused) -> Answer:
-        if first not in _WITH_ID or self.number < (1, 16) or body:
+        if first not in WITH_ID or self.number < (1, 16) or body:
             raise unknown
-        _check_id(second)
+        check_id(second)
         self._must_run()
         raise Refused("PCI is not enabled")
 
@@ -269,6 +254,33 @@ class Machine:
         self._hear()
         return DONE
 
+    def put_snapshot_create(self, value: dict[str, Any]) -> Answer:
+        self._must_run()
+        if self.state != "Paused":
+            raise Refused("Create snapshot error: the vCPUs run")
+        save(value["snapshot_path"], value["mem_file_path"], self.devices, {"deaf": self._deaf})
+        return DONE
+
+    def put_snapshot_load(self, value: dict[str, Any]) -> Answer:
+        self._must_not_run()
+        if self._touched:
+            raise Refused("Load snapshot error: loading is not allowed after configuring the machine")
+        if "clock_realtime" in value and self.number < (1, 16):
+            raise Wrong("the body cannot be read: unknown field `clock_realtime`")
+        backend, file = value.get("mem_backend"), value.get("mem_file_path") or ""
+        if (backend is None) == (not file):
+            raise Wrong(
+                "the body cannot be read: exactly one of `mem_backend` and `mem_file_path` must be there"
+            )
+        memory = backend["backend_path"] if backend else file
+        try:
+            self._deaf = load(value, memory, self.devices)["deaf"]
+        except Refused:
+            self.ended = 1
+            raise
+        self.state = "Running" if value.get("resume_vm") else "Paused"
+        return DONE
+
     def patch_drives(self, value: dict[str, Any]) -> Answer:
         self._must_run()
         self.devices.patch_drive(value)
@@ -278,22 +290,3 @@ class Machine:
         self._must_run()
         self.devices.patch_network(value)
         return DONE
-
-
-def _resource(method: str, first: str, second: str) -> str:
-    """The resource's name; a second path element belongs to it only where it is no id."""
-    return "mmds/config" if method == "PUT" and (first, second) == ("mmds", "config") else first
-
-
-def _check_id(name: str) -> None:
-    if not name:
-        raise Refused("The ID cannot be empty.")
-    if not all(character == "_" or character.isalnum() for character in name):
-        raise Refused("API Resource IDs can only contain alphanumeric characters and underscores.")
-
-
-def _json(body: bytes) -> object:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise Wrong(f"the body cannot be read: {error}") from error

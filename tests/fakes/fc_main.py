@@ -11,6 +11,8 @@ Environment:
     FAKE_FC_MISSED_KEYS   how many Ctrl+Alt+Del it does not hear, as it is still booting (0)
     FAKE_FC_IGNORE_CAD    1: the guest never reacts to Ctrl+Alt+Del
     FAKE_FC_DIES_AT       a path such as /boot-source: it ends with code 149 when that is asked for
+    FAKE_FC_FORMAT        the version of its snapshots' state files
+    FAKE_FC_NO_CLOCK      1: its snapshots do not hold the wall clock's time
     FAKE_FC_CONSOLE       what the guest prints when it starts
 """
 
@@ -22,6 +24,7 @@ from typing import NoReturn
 
 from fc_http import Server
 from fc_machine import Machine
+from fc_snapshots import snapshot_format
 
 VERSION = os.environ.get("FAKE_FC_VERSION", "1.16.1")
 ARGUMENTS_WRONG, CONFIGURATION_WRONG, FAILED = 153, 152, 1
@@ -72,6 +75,9 @@ def main(argv: list[str]) -> NoReturn:
     if "version" in values:
         print(f"Firecracker v{VERSION}\n")
         sys.exit(0)
+    if "snapshot-version" in values:
+        print(f"v{snapshot_format()}")
+        sys.exit(0)
     if "help" in values:
         print(f"Firecracker v{VERSION}\n\n--" + "\n--".join(sorted(_FLAGS | _VALUES)))
         sys.exit(0)
@@ -96,6 +102,8 @@ def main(argv: list[str]) -> NoReturn:
     except OSError as error:
         _fail(log, f"cannot listen on the API socket: {error}", FAILED)
     server.run()
+    if machine.ended is not None:
+        _fail(log, "the machine cannot go on", machine.ended)
     log.write("Firecracker exiting successfully. exit_code=0")
     sys.stdout.flush()
     os._exit(0)  # the socket file stays, as with the real one

@@ -137,6 +137,20 @@ _MMDS: dict[str, Check] = {
     "ipv4_address": link_local,
     "imds_compat": truth,
 }
+_BACKEND: dict[str, Check] = {"backend_type": one_of("File", "Uffd"), "backend_path": text}
+_LOAD: dict[str, Check] = {
+    "snapshot_path": text,
+    "mem_file_path": text,
+    "mem_backend": table(_BACKEND, required="backend_type backend_path"),
+    "enable_diff_snapshots": truth,
+    "track_dirty_pages": truth,
+    "resume_vm": truth,
+    "network_overrides": listed(
+        table({"iface_id": text, "host_dev_name": text}, required="iface_id host_dev_name", open_ended=True)
+    ),
+    "vsock_override": table({"uds_path": text}, required="uds_path", open_ended=True),
+    "clock_realtime": truth,
+}
 
 BODIES: dict[tuple[str, str], Check] = {
     ("PUT", "actions"): table(
@@ -166,6 +180,16 @@ BODIES: dict[tuple[str, str], Check] = {
     ("PUT", "mmds/config"): table(_MMDS, required="network_interfaces", never_null="version imds_compat"),
     ("PUT", "entropy"): table({"rate_limiter": LIMITER}),
     ("PUT", "serial"): table({"serial_out_path": text, "rate_limiter": BUCKET}),
+    ("PUT", "snapshot/create"): table(
+        {"snapshot_type": one_of("Full", "Diff"), "snapshot_path": text, "mem_file_path": text},
+        required="snapshot_path mem_file_path",
+        never_null="snapshot_type",
+    ),
+    ("PUT", "snapshot/load"): table(
+        _LOAD,
+        required="snapshot_path",
+        never_null="enable_diff_snapshots track_dirty_pages resume_vm network_overrides clock_realtime",
+    ),
     ("PUT", "network-interfaces"): table(_NETWORK, required="iface_id host_dev_name"),
     ("PATCH", "network-interfaces"): table(
         {"iface_id": text, "rx_rate_limiter": LIMITER, "tx_rate_limiter": LIMITER}, required="iface_id"

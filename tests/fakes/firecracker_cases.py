@@ -242,4 +242,54 @@ def _life() -> Iterator[Case]:
     yield Case("state set, not patched", ("PUT", "/vm", {"state": "Paused"}), 400)
 
 
-CASES = (*_machine(), *_boot_source(), *_drives(), *_network(), *_others(), *_life())
+CREATE: Request = (
+    "PUT",
+    "/snapshot/create",
+    {"snapshot_type": "Full", "snapshot_path": "@state", "mem_file_path": "@memory"},
+)
+LOAD: dict[str, Any] = {
+    "snapshot_path": "@text",
+    "mem_backend": {"backend_type": "File", "backend_path": "@disk"},
+    "resume_vm": True,
+}
+
+
+def _snapshots() -> Iterator[Case]:
+    def kvm(name: str, request: Request, status: int, before: tuple[Request, ...]) -> Case:
+        return Case(f"snapshot: {name}", request, status, before, needs_kvm=True)
+
+    path, body = CREATE[1], CREATE[2]
+    yield kvm("of a paused guest", CREATE, 204, PAUSED)
+    yield kvm("twice", CREATE, 204, (*PAUSED, CREATE))
+    yield kvm("of a running guest", CREATE, 400, STARTED)
+    yield kvm("of a resumed guest", CREATE, 400, (*PAUSED, ("PATCH", "/vm", {"state": "Resumed"})))
+    yield kvm("resumed afterwards", ("PATCH", "/vm", {"state": "Resumed"}), 204, (*PAUSED, CREATE))
+    yield kvm("into no folder", ("PUT", path, body | {"snapshot_path": "@none/x"}), 400, PAUSED)
+    yield kvm("memory into no folder", ("PUT", path, body | {"mem_file_path": "@none/x"}), 400, PAUSED)
+    yield kvm("in a running process", ("PUT", "/snapshot/load", LOAD), 400, STARTED)
+    yield Case("snapshot: before the start", CREATE, 400)
+    for name, change in (
+        ("of another type", {"snapshot_type": "Half"}),
+        ("of no type", {"snapshot_type": None}),
+        ("without memory", {"mem_file_path": None}),
+        ("with more", {"version": "1.0.0"}),
+    ):
+        yield kvm(name, ("PUT", path, body | change), 400, PAUSED)
+    odd: dict[str, Any]
+    yield Case("load: after a kernel", ("PUT", "/snapshot/load", LOAD), 400, (KERNEL,))
+    for name, odd in (
+        ("what is none", {}),
+        ("what is not there", {"snapshot_path": "@none"}),
+        ("from another backend", {"mem_backend": {"backend_type": "Disk", "backend_path": "@disk"}}),
+        ("from no backend", {"mem_backend": None}),
+        ("from two", {"mem_file_path": "@disk"}),
+        ("with an unknown field", {"resume": True}),
+        ("resumed, maybe", {"resume_vm": None}),
+    ):
+        yield Case(f"load: {name}", ("PUT", "/snapshot/load", LOAD | odd), 400)
+    yield Case("snapshot: something else", ("PUT", "/snapshot/keep", {}), 400)
+    yield Case("snapshot: nothing", ("PUT", "/snapshot", {}), 400)
+    yield Case("snapshot: asked", ("GET", "/snapshot/load", None), 400)
+
+
+CASES = (*_snapshots(), *_machine(), *_boot_source(), *_drives(), *_network(), *_others(), *_life())

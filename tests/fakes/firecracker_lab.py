@@ -24,10 +24,15 @@ def start_failure(launch: Launch) -> DriverError:
     """The error of a start that must fail; nothing may be left of it."""
     with pytest.raises(DriverError) as caught:
         FirecrackerDriver().start(launch)
-    assert scan(str(launch.paths.sockets())) == []
-    assert not Path(launch.paths.socket(launch.spec.id)).exists()
+    gone(launch)
     assert launch.spec.vm in caught.value.message
     return caught.value
+
+
+def gone(launch: Launch) -> None:
+    """Nothing of this VM runs or listens."""
+    assert scan(str(launch.paths.sockets())) == []
+    assert not Path(launch.paths.socket(launch.spec.id)).exists()
 
 
 class Vmm:

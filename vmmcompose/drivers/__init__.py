@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import cast
 
-from vmmcompose.drivers.base import Driver
-from vmmcompose.errors import UsageError
+from vmmcompose.drivers.base import Driver, Snapshotter
+from vmmcompose.errors import DriverError, UsageError
 from vmmcompose.model.capabilities import Capabilities
 
 DRIVERS: Mapping[str, str] = {
@@ -27,6 +27,21 @@ def driver(name: str) -> Driver:
         raise UsageError(f"there is no hypervisor {name!r}", hint=f"known: {', '.join(DRIVERS)}")
     module, _, class_name = DRIVERS[name].partition(":")
     return cast("Driver", getattr(importlib.import_module(module), class_name)())
+
+
+def snapshotter(name: str) -> Snapshotter:
+    """The driver of this name, for its memory snapshots.
+
+    Raises:
+        DriverError: it cannot make any.
+    """
+    found = driver(name)
+    if not found.capabilities.snapshot:
+        raise DriverError(
+            f"hypervisor {name} cannot make memory snapshots; firecracker can",
+            hint="`vmm image snapshot` keeps a stopped VM's disk as an image, whatever the hypervisor",
+        )
+    return cast("Snapshotter", found)
 
 
 class _Capabilities(Mapping[str, Capabilities]):

@@ -24,6 +24,14 @@ class Launch:
     """Whether the accelerator may be used (qemu falls back to tcg)."""
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryFiles:
+    """A guest's memory on the host's disk: its pages, and the state of its CPUs and devices."""
+
+    state: str
+    memory: str
+
+
 Status = Literal["running", "paused", "starting", "halted", "gone", "unresponsive"]
 
 
@@ -69,4 +77,31 @@ class Driver(Protocol):
 
         Raises:
             DriverError: the process could not be ended.
+        """
+
+
+class Snapshotter(Protocol):
+    """What a driver with the capability `snapshot` does besides."""
+
+    def snapshot(self, paths: Paths, vm_id: str, files: MemoryFiles) -> None:
+        """Write a paused guest's memory and state to new files; its disks are the caller's matter.
+
+        Raises:
+            DriverError: refused, or no answer.
+        """
+
+    def load(self, launch: Launch, files: MemoryFiles) -> Process:
+        """Start a VMM whose guest goes on where `snapshot` left it, with the same id, TAP and disks' paths.
+
+        The files are read while the guest runs, so they must stay as they are; they may be unlinked.
+
+        Raises:
+            DriverError: it did not start. Nothing is left behind: no process, no socket file.
+        """
+
+    def snapshot_format(self, binary: str) -> str:
+        """The version of the state files that this program writes.
+
+        Raises:
+            DriverError: the program does not say.
         """

@@ -198,4 +198,4 @@ def test_capabilities() -> None:
     assert (limits.max_cpus, limits.max_mounts, limits.max_command_line) == (32, 12, MAX_COMMAND_LINE)
     assert limits.needs_kvm
     assert limits.pause
-    assert not limits.snapshot
+    assert limits.snapshot

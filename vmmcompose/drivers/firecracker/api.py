@@ -4,18 +4,21 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from vmmcompose.drivers.firecracker.config import Call, Version, parse_version
+from vmmcompose.drivers.firecracker.config import PAUSE, PRESS_KEYS, RESUME, Call, Version, parse_version
 from vmmcompose.errors import DriverError, HostError
 from vmmcompose.host.unixhttp import NotPermitted, Reply, UnixHttp
 
 CALL_TIMEOUT_S = 10.0
 START_TIMEOUT_S = 60.0
 """InstanceStart reads kernel and initrd into the guest's memory; on a busy disk that takes a while."""
+SNAPSHOT_TIMEOUT_S = 1800.0
+"""A guest's whole memory goes to the disk: 32 GiB at 20 MB/s."""
 
 _HINTS = {
     "boot-source": "the kernel must be a readable ELF vmlinux; `vmm kernel list` shows what there is",
     "drives": "is the disk image there, and not a folder or a special file?",
     "network-interfaces": "does another process hold the TAP? `vmm plan` shows what is wrong with it",
+    "snapshot": "is the disk full (`df -h`)? The VM's log folder holds what firecracker says of it",
     "actions": "`vmm doctor` shows whether this host can run guests with KVM",
 }
 
@@ -70,7 +73,7 @@ class FirecrackerApi:
         Raises:
             DriverError: refused, or no answer.
         """
-        self._send(Call("PATCH", "/vm", {"state": "Paused"}), CALL_TIMEOUT_S)
+        self._send(PAUSE, CALL_TIMEOUT_S)
 
     def resume(self, timeout_s: float = CALL_TIMEOUT_S) -> None:
         """Let a paused guest's CPUs run on.
@@ -78,7 +81,7 @@ class FirecrackerApi:
         Raises:
             DriverError: refused, or no answer.
         """
-        self._send(Call("PATCH", "/vm", {"state": "Resumed"}), timeout_s)
+        self._send(RESUME, timeout_s)
 
     def ctrl_alt_del(self, timeout_s: float) -> None:
         """Press Ctrl+Alt+Del on the guest's keyboard (x86 only); an ordinary guest reboots and the VMM ends.
@@ -86,7 +89,7 @@ class FirecrackerApi:
         Raises:
             DriverError: refused, or no answer.
         """
-        self._send(Call("PUT", "/actions", {"action_type": "SendCtrlAltDel"}), timeout_s)
+        self._send(PRESS_KEYS, timeout_s)
 
     def _send(self, call: Call, timeout_s: float) -> Reply:
         body = None if call.method == "GET" else call.body

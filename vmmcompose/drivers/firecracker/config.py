@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vmmcompose.drivers.base import Launch
+from vmmcompose.drivers.base import Launch, MemoryFiles
 from vmmcompose.guest import command_line
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.spec import VmSpec
@@ -18,6 +18,10 @@ Version = tuple[int, int, int]
 OLDEST: Version = (1, 7, 0)
 SERIAL_LIMIT: Version = (1, 16, 0)
 """From here on the serial console's output can be limited."""
+CLOCK_REALTIME: Version = (1, 16, 0)
+"""From here on a load says whether the guest's clock catches up; before, it does where the host's KVM can."""
+CLOCK_WORD = "clock_realtime"
+"""The field that says so, and the word in the refusal of a snapshot that does not hold the time."""
 MAX_COMMAND_LINE = 2047
 """Bytes of the whole kernel command line: 2048 with the closing NUL."""
 MAX_CPUS = 32
@@ -85,6 +89,42 @@ def calls(launch: Launch, version: Version) -> tuple[Call, ...]:
         *_serial(version),
         Call("PUT", "/actions", {"action_type": "InstanceStart"}),
     )
+
+
+PAUSE = Call("PATCH", "/vm", {"state": "Paused"})
+RESUME = Call("PATCH", "/vm", {"state": "Resumed"})
+PRESS_KEYS = Call("PUT", "/actions", {"action_type": "SendCtrlAltDel"})
+
+
+def snapshot_call(files: MemoryFiles) -> Call:
+    """The request that writes a paused guest's whole memory."""
+    body = {"snapshot_type": "Full", "snapshot_path": files.state, "mem_file_path": files.memory}
+    return Call("PUT", "/snapshot/create", body)
+
+
+def load_calls(launch: Launch, files: MemoryFiles, version: Version, *, catch_up: bool) -> tuple[Call, ...]:
+    """Every request from a fresh process to a guest that goes on where its snapshot was made.
+
+    What the machine is made of stands in the state file; Firecracker refuses a load after any request about it.
+    `catch_up` moves the guest's kvm-clock on by the time that has passed.
+    """
+    body: dict[str, object] = {
+        "snapshot_path": files.state,
+        "mem_backend": {"backend_type": "File", "backend_path": files.memory},
+        "resume_vm": True,
+    }
+    if catch_up and version >= CLOCK_REALTIME:
+        body[CLOCK_WORD] = True
+    return (
+        Call("PUT", "/metrics", {"metrics_path": str(launch.paths.metrics(launch.spec.name))}),
+        *_serial(version),
+        Call("PUT", "/snapshot/load", body),
+    )
+
+
+def update_drive(index: int, path: str) -> Call:
+    """The request after which a mount's drive reads another file, or the same one at its new size."""
+    return Call("PATCH", f"/drives/mount{index}", {"drive_id": f"mount{index}", "path_on_host": path})
 
 
 def command_line_length(spec: VmSpec) -> int:
