@@ -77,6 +77,13 @@ def tags(invocation: "Invocation", ctx: click.Context) -> Iterable[str]:
 
 
 @_offering
+def host_ports(invocation: "Invocation", ctx: click.Context) -> Iterable[str]:
+    """Host ports that lead to the VM that stands before on the line."""
+    spec = _named(invocation, ctx).spec
+    return (str(forward.host) for forward in spec.ports)
+
+
+@_offering
 def settings(_invocation: "Invocation", ctx: click.Context) -> Iterable[str]:
     """Names of settings; what may follow one where it wants a word of a few."""
     from vmmcompose.host.settingkeys import HYPERVISORS, KEYS

@@ -66,7 +66,13 @@ def add(invocation: Invocation, vm: str, forwards: tuple[str, ...]) -> None:
 
 @port_forward.command(help=_REMOVE_HELP)
 @click.argument("vm", metavar="VM", shell_complete=complete.recorded_vms)
-@click.argument("forwards", metavar="HOST_PORT|FORWARD...", nargs=-1, required=True)
+@click.argument(
+    "forwards",
+    metavar="HOST_PORT|FORWARD...",
+    nargs=-1,
+    required=True,
+    shell_complete=complete.host_ports,
+)
 @pass_invocation
 def remove(invocation: Invocation, vm: str, forwards: tuple[str, ...]) -> None:
     """`vmm port-forward remove`."""

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -106,6 +107,8 @@ def offered(place: Path, line: str, **more: str) -> list[str]:
         ("vmm -p nothing ssh ", ["solo"]),
         ("vmm logs we", ["web"]),
         ("vmm start so", ["solo"]),
+        ("vmm port-forward remove web ", ["8080"]),
+        ("vmm kernel delete ", ["6.1"]),
         ("vmm mount sync web ", ["logs", "site"]),
         ("vmm mount sync web site ", ["logs"]),
         ("vmm create new --image ", ["debian-12", "tiny"]),
@@ -189,6 +192,28 @@ def test_bad_settings_and_bad_questions_are_silent(place: Path) -> None:
             check=False,
         )
         assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_every_name_on_a_command_line_is_completed() -> None:
+    """A new command's VM, image, kernel or tag has a `shell_complete` out of `cli/complete.py`."""
+    import click
+
+    from vmmcompose.cli.main import vmm
+
+    def parameters(group: click.Group, words: str) -> Iterator[tuple[str, click.Parameter]]:
+        context = click.Context(group)
+        for name in group.list_commands(context):
+            command = group.get_command(context, name)
+            assert command is not None
+            if isinstance(command, click.Group):
+                yield from parameters(command, f"{words} {name}")
+            for parameter in command.params:
+                yield f"{words} {name} {parameter.human_readable_name}", parameter
+
+    names = {"vm", "vms", "tag", "tags", "image", "kernel"}
+    found = [(words, one) for words, one in parameters(vmm, "vmm") if one.name in names]
+    assert len(found) > 15
+    assert [words for words, one in found if not one._custom_shell_complete] == []
 
 
 def test_nothing_heavy_is_imported(place: Path) -> None:

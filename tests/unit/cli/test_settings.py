@@ -264,3 +264,16 @@ def test_config_path() -> None:
 def test_under_sudo_the_home_comes_from_the_passwd_database() -> None:
     assert config_path({"HOME": "/nowhere", "SUDO_USER": "root"}) == "/root/.config/vmm/config.json"
     assert config_path({"HOME": "/h", "SUDO_USER": "no-such-user"}) == "/h/.config/vmm/config.json"
+
+
+def test_no_variable_of_the_callers_reaches_the_tests() -> None:
+    """`tools/test` unsets them all, but for the one by which it is told of a firecracker."""
+    script = (Path(__file__).parents[3] / "tools" / "test").read_text()
+    unset = {word for line in script.splitlines() if line.startswith("unset ") for word in line.split()[1:]}
+    assert {key.variable for key in KEYS.values()} - unset == {"VMM_FIRECRACKER"}
+
+
+def test_every_setting_is_in_the_documents() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "settings.md").read_text()
+    for key in KEYS.values():
+        assert f"| `{key.name}` | `{key.variable}`" in page

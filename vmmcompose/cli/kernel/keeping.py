@@ -2,6 +2,7 @@
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation
 
 _DELETE_HELP = """Delete kernels. One that a VM boots is refused.
@@ -17,7 +18,7 @@ Examples:
 
 
 @click.command(name="delete", help=_DELETE_HELP)
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete.kernels)
 @pass_invocation
 def delete_kernel(invocation: Invocation, names: tuple[str, ...]) -> None:
     """`vmm kernel delete`."""
@@ -34,7 +35,7 @@ def delete_kernel(invocation: Invocation, names: tuple[str, ...]) -> None:
 
 
 @click.command(name="default", help=_DEFAULT_HELP)
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=complete.kernels)
 @pass_invocation
 def default_kernel(invocation: Invocation, name: str) -> None:
     """`vmm kernel default`."""
