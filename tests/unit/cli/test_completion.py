@@ -1,70 +1,18 @@
-"""Completion: what is offered, that it is quick and silent, and that real shells understand the scripts."""
+"""Completion: what is offered for a line, and that it is quick and silent."""
 
-import os
-import pty
-import re
-import select
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
-from projects import converged, edit, shop
-
-from vmmcompose.host.records import write_record
-from vmmcompose.model.desired import Mount
-from vmmcompose.model.paths import Paths
-
-ROOT = Path(__file__).parents[3]
-MANIFEST = """\
-name: shop
-vms:
-  # those of the shop
-  web: {image: tiny}
-  db:
-    image: tiny
-    ports: ["80:80"]
-
-  cache: {image: tiny}
-x-more: {other: 1}
-"""
+from shop_host import environ, make_shop
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
-    """A project's folder; its `web` and `db`, a single VM and another project's are on the host."""
-    paths = Paths(PurePosixPath(tmp_path / "data"))
-    mounts = (Mount("site", "/srv/site"), Mount("logs", "/srv/logs"))
-    records = converged(edit(shop(), "web", mounts=mounts)).records
-    records = {name: replace(record, created="2026-01-02T03:04:05Z") for name, record in records.items()}
-    for record in records.values():
-        write_record(paths, record)
-    solo = records["shop-db"]
-    write_record(paths, replace(solo, spec=replace(solo.spec, project="", vm="solo", name="solo")))
-    write_record(paths, replace(solo, spec=replace(solo.spec, project="bank", vm="vault", name="bank-vault")))
-    for name in ("tiny", "debian-12"):
-        Path(str(paths.image(name))).parent.mkdir(parents=True, exist_ok=True)
-        Path(str(paths.image(name))).write_bytes(b"")
-    Path(str(paths.kernel("6.1"))).mkdir(parents=True)
-    Path(str(paths.kernel("6.1") / "vmlinux")).write_bytes(b"")
-    (tmp_path / "bin").mkdir()
-    script = tmp_path / "bin" / "vmm"
-    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m vmmcompose "$@"\n')
-    script.chmod(0o755)
-    (tmp_path / "shop").mkdir()
-    (tmp_path / "shop" / "vmm.yaml").write_text(MANIFEST)
-    return tmp_path / "shop"
-
-
-def environ(place: Path, **more: str) -> dict[str, str]:
-    clean = {key: value for key, value in os.environ.items() if not key.startswith("VMM_")}
-    path = f"{place.parent / 'bin'}:{os.environ['PATH']}"
-    mine = {"PATH": path, "PYTHONPATH": str(ROOT), "VMM_DATA_DIR": str(place.parent / "data"), "TERM": "dumb"}
-    return {**clean, **mine, "HOME": str(place.parent), **more}
+    return make_shop(tmp_path)
 
 
 def asked(place: Path, line: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -234,71 +182,3 @@ def test_nothing_heavy_is_imported(place: Path) -> None:
     assert "plain,web" in done.stdout
     heavy = {"rich", "yaml", "jsonschema", "pyroute2", "requests", "structlog", "vmmcompose.manifest"}
     assert not heavy & set(eval(done.stderr.splitlines()[-1]))
-
-
-SETUP = {
-    "bash": (["bash", "--norc", "--noprofile", "-i"], "source <(vmm completion bash)"),
-    "zsh": (["zsh", "-f", "-i"], "autoload -U compinit; compinit -D -u; source <(vmm completion zsh)"),
-}
-
-
-@pytest.mark.parametrize("shell", SETUP)
-@pytest.mark.parametrize(
-    ("typed", "completed"),
-    [("vmm ssh we", "vmm ssh web"), ("vmm compl", "vmm completion"), ("vmm up web ca", "vmm up web cache")],
-)
-def test_the_tab_key_in_a_real_shell(place: Path, shell: str, typed: str, completed: str) -> None:
-    """The line is completed, turned into an argument of echo, and run."""
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is missing")
-    argv, setup = SETUP[shell]
-    said = typed_into(
-        argv, place, f"{setup}; echo rea''dy\n", f"{typed}\t\x01echo got: \x05\n", r"(?m)^got: (.*?) *\r"
-    )
-    assert said == completed
-
-
-def typed_into(argv: list[str], place: Path, setup: str, keys: str, answer: str) -> str:
-    """Types into an interactive shell on a terminal of its own; what it printed where `answer` has its group."""
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(place)
-        os.execvpe(argv[0], argv, environ(place))
-    try:
-        os.write(terminal, setup.encode())
-        _until(terminal, r"(?m)^ready\r")
-        os.write(terminal, keys.encode())
-        return _until(terminal, answer)[1]
-    finally:
-        os.close(terminal)
-        os.kill(pid, 9)
-        os.waitpid(pid, 0)
-
-
-def _until(terminal: int, wanted: str) -> re.Match[str]:
-    said, deadline = b"", time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if select.select([terminal], [], [], 1)[0]:
-            said += os.read(terminal, 65536)
-            found = re.search(wanted, said.decode(errors="replace"))
-            if found:
-                return found
-    raise AssertionError(said.decode(errors="replace"))
-
-
-def test_fish_understands_its_script(place: Path) -> None:
-    if shutil.which("fish") is None:
-        pytest.skip("fish is missing")
-    program = (
-        "vmm completion fish | source; complete --do-complete='vmm ssh w'; complete --do-complete='vmm com'"
-    )
-    done = subprocess.run(
-        ["fish", "--no-config", "-c", program],
-        env=environ(place),
-        cwd=place,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.splitlines() == ["web", "completion\tPrint a shell's completion script"]
-    assert done.stderr == ""
