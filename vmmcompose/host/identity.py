@@ -25,19 +25,22 @@ class User:
 
 
 def invoking_user(environ: Mapping[str, str]) -> User:
-    """Who called `vmm`: under sudo SUDO_USER as the passwd database knows them, for homes lie anywhere."""
-    euid = os.geteuid()
+    """Who called `vmm`: under sudo SUDO_USER as the passwd database knows them, for homes lie anywhere.
+
+    The real user id counts, which stays the same while somebody is acted as.
+    """
+    uid = os.getuid()
     name = environ.get("SUDO_USER", "")
-    if name and euid == 0:
+    if name and uid == 0:
         try:
             return _user(pwd.getpwnam(name))
         except KeyError:
             pass
     home = environ.get("HOME", "")
     try:
-        known = _user(pwd.getpwuid(euid))
+        known = _user(pwd.getpwuid(uid))
     except KeyError:  # a user without an entry, as in a container
-        return User(str(euid), euid, os.getegid(), home or "/")
+        return User(str(uid), uid, os.getgid(), home or "/")
     return User(known.name, known.uid, known.gid, home or known.home)
 
 

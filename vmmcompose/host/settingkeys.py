@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
+from vmmcompose.host.identity import invoking_user
 from vmmcompose.model.desired import CPUS, DISK_MIB, MEMORY_MIB
 from vmmcompose.model.paths import LINK_LIMIT, SOCKET_LIMIT
 
@@ -88,10 +89,15 @@ def _number_hint(key: Key, value: object) -> str:
     return "without a unit: it counts MiB" if key.name.endswith("_mb") else ""
 
 
+def _whole(path: str) -> str:
+    """The path a user probably means; `~` is their home, not root's."""
+    home = invoking_user(os.environ).home
+    return os.path.abspath(home + path[1:] if path == "~" or path.startswith("~/") else path)
+
+
 def _data_dir(text: str) -> Verdict:
     if not text.startswith("/"):
-        whole = os.path.abspath(os.path.expanduser(text))
-        return f"is {text!r}, which is not an absolute path", f"write {whole}"
+        return f"is {text!r}, which is not an absolute path", f"write {_whole(text)}"
     size = len((str(PurePosixPath(text)) + _SOCKET).encode(errors="surrogateescape"))
     if size > SOCKET_LIMIT:
         too_long = size - SOCKET_LIMIT
@@ -169,8 +175,7 @@ def _stored(text: str) -> Verdict:
     if text.startswith("/") or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", text):
         return "", ""
     if text.startswith((".", "~")):
-        whole = os.path.abspath(os.path.expanduser(text))
-        return f"is {text!r}, which is not an absolute path", f"write {whole}"
+        return f"is {text!r}, which is not an absolute path", f"write {_whole(text)}"
     return f"is {text!r}, which is no name in the store and no path", "a path begins with `/`"
 
 

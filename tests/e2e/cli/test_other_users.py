@@ -73,11 +73,15 @@ def test_under_sudo_the_invoking_users_settings_and_keys_count(host: Host) -> No
     assert json.loads(host.sudo_vmm("plan", "--json"))["changes"] == []
 
 
-def test_a_single_vm_gets_the_invoking_users_keys(host: Host) -> None:
+def test_sudo_vmm_start_of_a_single_vm_lets_the_invoking_user_in(host: Host) -> None:
     host.sudo_vmm("create", "solo")
-    record = json.loads((host.lab.data / "vms" / "solo.json").read_text())
-    host.sudo_vmm("delete", "solo")
-    assert record["spec"]["ssh_keys"] == host.lab.record("web")["spec"]["ssh_keys"]
+    host.sudo_vmm("start", "solo")
+    try:
+        assert host.vmm("ssh", "solo", "--", "hostname") == "solo\n"
+        states = {row["name"]: row["state"] for row in json.loads(host.vmm("list", "--json"))["vms"]}
+        assert states == {"lab-web": "running", "solo": "running"}
+    finally:
+        host.sudo_vmm("delete", "--force", "solo")
 
 
 @pytest.mark.parametrize("uid", [UID, 65534])

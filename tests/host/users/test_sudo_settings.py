@@ -75,6 +75,12 @@ def test_a_link_to_roots_file_is_not_read_aloud(ada: SudoUser) -> None:
     assert "hash-of-root" not in done.stderr + done.stdout
 
 
+def test_advice_names_the_users_home_and_not_roots(ada: SudoUser) -> None:
+    done = ada.vmm("config", "set", "data_dir", "~/vmm")
+    assert done.returncode == 64
+    assert f"write {ada.home}/vmm" in done.stderr
+
+
 def test_an_old_folder_of_roots_is_told_with_the_way_out(ada: SudoUser) -> None:
     """As the Go tool left it, which made it under sudo as root."""
     (ada.home / ".config" / "vmm").mkdir(parents=True)
