@@ -20,6 +20,8 @@ class Files:
     """Answers to come before the content, by path."""
     cut: dict[str, list[float]] = field(default_factory=dict)
     """Where the next answers break off, as a share of the content, by path."""
+    hold: dict[str, threading.Event] = field(default_factory=dict)
+    """An answer that breaks off waits for this first, by path."""
     ranges: bool = True
     requests: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """(path, headers) of everything that was asked."""
@@ -67,6 +69,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body[:until])
         if until is not None:
             self.wfile.flush()
+            if self.path in self.files.hold:
+                self.files.hold[self.path].wait(60)
             self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as http.server calls it
@@ -79,7 +83,7 @@ def serving(files: Files) -> Iterator[Files]:
     handler = type("Handler", (_Handler,), {"files": files})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         files.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield files

@@ -76,7 +76,7 @@ def read_json(url: str, *, token: str = "") -> tuple[Any, Mapping[str, str]]:
     reply = read_page(url, token=token, accept="application/json")
     try:
         return json.loads(reply.text), reply.headers
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RemoteError(
             f"{url} did not send JSON", hint="is there a proxy in between that wants a login?"
         ) from error

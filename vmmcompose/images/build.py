@@ -28,6 +28,8 @@ class Recipe:
 
 TINY = Recipe("build tiny", tiny.make_tree, slack_mib=8)
 DEBIAN = Recipe("build debian-12", debian.make_tree, slack_mib=64)
+RECIPES = {"tiny": TINY, "debian-12": DEBIAN}
+"""By the name of the image."""
 
 
 def build_tiny(paths: Paths, on_progress: Progress, *, name: str = "tiny", force: bool = False) -> Image:

@@ -1,8 +1,9 @@
 """Kernels into the store: from the distribution's cloud kernel package, or from files."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from vmmcompose.errors import HostError, HostUnfit, UsageError
 from vmmcompose.host import locks, store
@@ -68,10 +69,12 @@ def import_file(
     initrd_file: Path | None = None,
     name: str = "",
     force: bool = False,
+    origin: Mapping[str, Any] | None = None,
 ) -> Kernel:
     """Puts a kernel file into the store, see `kernelfile`, and an initrd.
 
     From a bzImage the ELF form is extracted where its compression is known and the tool for it is installed.
+    `origin` is what `kernel.json` says instead of the file's path: `source`, `version` and whatever else.
 
     Raises:
         UsageError: the file is no kernel, or the name is taken.
@@ -85,7 +88,8 @@ def import_file(
     with locks.hold(paths.lock("images"), "the image store", on_wait=on_progress):
         if not force and kernelstore.exists(paths, name):
             raise UsageError(f"there is a kernel {name} already", hint="choose another --name, or --force")
-        return kernelstore.store_kernel(paths, name, parts, {"source": str(file.absolute()), "version": ""})
+        known = {"source": str(file.absolute()), "version": "", **(origin or {})}
+        return kernelstore.store_kernel(paths, name, parts, known)
 
 
 def busybox_program(work: Path, on_progress: Progress) -> Path:

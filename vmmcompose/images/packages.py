@@ -19,6 +19,7 @@ _PACKAGE_OF = {
     "dpkg-deb": "dpkg",
     "mke2fs": "e2fsprogs",
     "mmdebstrap": "mmdebstrap",
+    "unsquashfs": "squashfs-tools",
     "xz": "xz-utils",
     "zstd": "zstd",
     "lz4": "lz4",

@@ -23,6 +23,25 @@ def install_data(name: str, tree: Path) -> None:
             put(tree / source.relative_to(data), content, 0o755 if content.startswith(_SCRIPT) else 0o644)
 
 
+def refuse_links(tree: Path, name: str, more: Iterable[str] = ()) -> None:
+    """Makes sure that no folder on the way to our files for the image `name`, or to `more`, is a link.
+
+    In a tree from elsewhere such a link could lead out of it, to the host's own folders.
+
+    Raises:
+        HostError: one is.
+    """
+    with as_file(files("vmmcompose.images").joinpath(f"data/{name}")) as data:
+        ours = [str(path.relative_to(data)) for path in data.rglob("*") if path.is_file()]
+    for path in (*ours, *more):
+        for folder in Path(path).parents:
+            if (tree / folder).is_symlink():
+                raise HostError(
+                    f"/{folder} in this root filesystem is a link",
+                    hint="import a file whose folders are real",
+                )
+
+
 def put(target: Path, content: bytes, mode: int) -> None:
     """Writes a file of a tree; a link of that name is replaced and not followed.
 

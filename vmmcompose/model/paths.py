@@ -122,7 +122,7 @@ class Paths:
         return self.root / "state"
 
     def lock(self, name: str) -> PurePosixPath:
-        """A lock file; `name` is `host`, `images` or one of `work_lock`."""
+        """A lock file; `name` is `host`, `images`, `pull` or one of `work_lock`."""
         return self.state() / f"{name}.lock"
 
     def work_lock(self, project: str, vm: str) -> PurePosixPath:

@@ -11,6 +11,7 @@ _STORE = "Images"
 class _Commands(LazyGroup):
     entries = {  # noqa: RUF012 - as LazyGroup declares it
         "list": Entry(f"{_HERE}.listing", "list_images", "List the root filesystems in the store", _STORE),
+        "pull": Entry(f"{_HERE}.pulling", "pull_image", "Download one, or build it where that fails", _STORE),
         "build": Entry(f"{_HERE}.building", "build_image", "Build one from packages", _STORE),
     }
 

@@ -11,6 +11,9 @@ _STORE = "Kernels"
 class _Commands(LazyGroup):
     entries = {  # noqa: RUF012 - as LazyGroup declares it
         "list": Entry(f"{_HERE}.listing", "list_kernels", "List the kernels in the store", _STORE),
+        "pull": Entry(
+            f"{_HERE}.pulling", "pull_kernel", "Download one, or import the distribution's", _STORE
+        ),
         "import": Entry(f"{_HERE}.importing", "import_kernel", "Import one from a package or a file", _STORE),
         "build": Entry(f"{_HERE}.building", "build_kernel", "Build one from source", _STORE),
         "default": Entry(f"{_HERE}.keeping", "default_kernel", "Say which one `default` stands for", _STORE),
