@@ -43,7 +43,7 @@ def offered(place: Path, line: str, **more: str) -> list[str]:
     ("line", "expected"),
     [
         ("vmm pl", ["plan"]),
-        ("vmm image ", ["list", "build"]),
+        ("vmm image b", ["build"]),
         ("vmm --data-d", ["--data-dir"]),
         ("vmm up ", ["cache", "db", "solo", "web"]),
         ("vmm up web c", ["cache"]),
