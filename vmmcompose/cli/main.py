@@ -39,6 +39,7 @@ COMMANDS = {
     "kernel": Entry(f"{_CLI}.kernel", "kernel", "List and import kernels", _HOST),
     "image": Entry(f"{_CLI}.image", "image", "List and build root filesystems", _HOST),
     "config": Entry(f"{_CLI}.config", "config", "Show and change the settings", _HOST),
+    "adopt": Entry(f"{_CLI}.adopt", "adopt", "Take over VMs of baremetalvmm", _HOST),
     "doctor": Entry(f"{_CLI}.doctor", "doctor", "Check what this host can do, and say what to do", _HOST),
     "completion": Entry(f"{_CLI}.completion", "completion", "Print a shell's completion script", _HOST),
     "version": Entry(f"{_CLI}.version", "version", "Show the version", _HOST),

@@ -1,12 +1,23 @@
 """What was done by hand to VMs: what of it cannot be done, and what a manifest leaves as it is."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from vmmcompose.model.desired import Desired
+from vmmcompose.model.observed import Observed
+from vmmcompose.model.options import Options
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.spec import VmSpec, host_name
 from vmmcompose.plan.costs import show_forward
 from vmmcompose.plan.view import Index
+
+
+def without_adopted(observed: Observed, options: Options) -> Observed:
+    """The host without the foreign records that are about to become ours."""
+    if not options.adopt:
+        return observed
+    left = tuple(bad for bad in observed.unreadable if not (bad.foreign and bad.name in options.adopt))
+    return replace(observed, unreadable=left)
 
 
 def check_paused(desired: Desired, index: Index, only: frozenset[str]) -> list[Problem]:

@@ -25,7 +25,7 @@ from vmmcompose.plan.checks import (
 )
 from vmmcompose.plan.endings import work_absent, work_amended, work_created, work_paused, work_stopped
 from vmmcompose.plan.graph import weave
-from vmmcompose.plan.hand import added_forwards, check_paused
+from vmmcompose.plan.hand import added_forwards, check_paused, without_adopted
 from vmmcompose.plan.specs import choose_specs
 from vmmcompose.plan.strays import stray_disks, stray_processes, stray_taps
 from vmmcompose.plan.view import Index, index
@@ -44,6 +44,7 @@ def make_plan(
 
     Problems of severity `error` in the result mean that nothing of it may be applied.
     """
+    observed = without_adopted(observed, options)
     ours = {r.spec.vm: r for r in observed.records if r.spec.project == desired.project}
     chosen = frozenset(options.only)
     only = chosen if options.alone else close_over(desired, chosen)
