@@ -40,6 +40,7 @@ COMMANDS = {
     "image": Entry(f"{_CLI}.image", "image", "List and build root filesystems", _HOST),
     "config": Entry(f"{_CLI}.config", "config", "Show and change the settings", _HOST),
     "adopt": Entry(f"{_CLI}.adopt", "adopt", "Take over VMs of baremetalvmm", _HOST),
+    "autostart": Entry(f"{_CLI}.autostart", "autostart", "Bring up at boot what was up before", _HOST),
     "doctor": Entry(f"{_CLI}.doctor", "doctor", "Check what this host can do, and say what to do", _HOST),
     "completion": Entry(f"{_CLI}.completion", "completion", "Print a shell's completion script", _HOST),
     "version": Entry(f"{_CLI}.version", "version", "Show the version", _HOST),

@@ -133,6 +133,10 @@ class Paths:
         """What the host's sysctls were before `vmm` changed them."""
         return self.state() / "network.json"
 
+    def autostart(self) -> PurePosixPath:
+        """Which projects and VMs are brought up when the host boots."""
+        return self.state() / "autostart.json"
+
     def ssh_dir(self) -> PurePosixPath:
         """Folder of the managed key and the known hosts."""
         return self.root / "ssh"

@@ -13,6 +13,7 @@ from vmmcompose.drivers.firecracker.api import CALL_TIMEOUT_S, START_TIMEOUT_S, 
 from vmmcompose.drivers.firecracker.files import log_tail, prepare_files
 from vmmcompose.errors import DriverError, HostError
 from vmmcompose.host import process as processes
+from vmmcompose.host.scopes import in_scope
 from vmmcompose.host.unixhttp import listening
 from vmmcompose.model.record import Process
 from vmmcompose.model.spec import VmSpec
@@ -89,7 +90,7 @@ def _spawn(launch: Launch, who: str) -> Process:
     paths, spec = launch.paths, launch.spec
     try:
         return processes.spawn(
-            config.argv(launch.binary, paths, spec),
+            in_scope(config.argv(launch.binary, paths, spec), spec.name),
             log_path=str(paths.driver_log(spec.name)),
             console_path=str(paths.console(spec.name)),
         )

@@ -14,6 +14,7 @@ from vmmcompose.drivers.qemu.qmp import Qmp, QmpError
 from vmmcompose.errors import DriverError, HostError
 from vmmcompose.host import console
 from vmmcompose.host import process as processes
+from vmmcompose.host.scopes import in_scope
 from vmmcompose.host.unixhttp import listening
 from vmmcompose.model.observed import HostFacts
 from vmmcompose.model.paths import Paths
@@ -186,7 +187,8 @@ def _begin_logs(launch: Launch) -> None:
 
 def _spawn(launch: Launch) -> Process:
     try:
-        return processes.spawn(qemu_argv(launch), log_path=str(launch.paths.driver_log(launch.spec.name)))
+        argv = in_scope(qemu_argv(launch), launch.spec.name)
+        return processes.spawn(argv, log_path=str(launch.paths.driver_log(launch.spec.name)))
     except HostError as error:
         raise _failed(launch, error.message, error.hint) from error
 
