@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation, tell
 from vmmcompose.cli.project import as_recorded, read_all
 from vmmcompose.errors import ApplyFailed, Interrupted
@@ -25,7 +26,7 @@ Group = tuple[str, str]
 
 @click.command()
 @click.option("--project", metavar="NAME", help="Only this project's.")
-@click.option("--vm", metavar="NAME", help="Only this single VM.")
+@click.option("--vm", metavar="NAME", help="Only this single VM.", shell_complete=complete.recorded_vms)
 @click.option("--dry-run", is_flag=True, help="Only list them.")
 @pass_invocation
 def run(invocation: Invocation, project: str | None, vm: str | None, *, dry_run: bool) -> None:
