@@ -162,11 +162,28 @@ def test_a_drive_reads_another_file(vmm: Bench) -> None:
     vmm.stop(process, grace_s=0)
 
 
-def test_the_program_says_which_format_it_writes(vmm: Bench) -> None:
-    assert DRIVER.snapshot_format(vmm.launch().binary).split(".")[0].isdigit()
+def test_the_program_knows_its_own_snapshots(vmm: Bench) -> None:
+    launch = vmm.launch()
+    files = snapshot(vmm, launch)
+    assert DRIVER.snapshot_fault(launch.binary, files) == ""
     for wrong in ("/nowhere/firecracker", "/bin/true"):
-        with pytest.raises(DriverError):
-            DRIVER.snapshot_format(wrong)
+        assert "does not say" in DRIVER.snapshot_fault(wrong, files)
+    Path(files.state).write_bytes(b"something else")
+    assert "cannot read" in DRIVER.snapshot_fault(launch.binary, files)
+
+
+@pytest.mark.parametrize(
+    ("reads", "well"), [("10.0.0", True), ("10.4.0", True), ("9.9.0", False), ("11.0.0", False)]
+)
+def test_a_program_of_another_series_says_so(
+    netns: Namespace, monkeypatch: pytest.MonkeyPatch, reads: str, *, well: bool
+) -> None:
+    with bench(CASE, DRIVER) as fake:
+        launch = fake.launch()
+        files = snapshot(fake, launch)
+        monkeypatch.setenv("FAKE_FC_FORMAT", reads)
+        fault = DRIVER.snapshot_fault(launch.binary, files)
+        assert fault == "" if well else f"format is 10.0.0, and {launch.binary} reads {reads}" in fault
 
 
 @pytest.mark.parametrize("version", ["1.7.0", "1.14.0", "1.15.1", "1.16.0"])

@@ -24,7 +24,7 @@ from typing import NoReturn
 
 from fc_http import Server
 from fc_machine import Machine
-from fc_snapshots import snapshot_format
+from fc_snapshots import described, snapshot_format
 
 VERSION = os.environ.get("FAKE_FC_VERSION", "1.16.1")
 ARGUMENTS_WRONG, CONFIGURATION_WRONG, FAILED = 153, 152, 1
@@ -78,6 +78,10 @@ def main(argv: list[str]) -> NoReturn:
     if "snapshot-version" in values:
         print(f"v{snapshot_format()}")
         sys.exit(0)
+    if "describe-snapshot" in values:
+        version = described(values["describe-snapshot"])
+        print(f"v{version}" if version else "", end="")
+        sys.exit(0 if version else FAILED)
     if "help" in values:
         print(f"Firecracker v{VERSION}\n\n--" + "\n--".join(sorted(_FLAGS | _VALUES)))
         sys.exit(0)

@@ -57,3 +57,12 @@ def load(request: dict[str, Any], memory: str, devices: Devices) -> dict[str, An
 def snapshot_format() -> str:
     """The version this stand-in claims."""
     return os.environ.get("FAKE_FC_FORMAT", FORMAT)
+
+
+def described(path: str) -> str:
+    """The version a state file says it has; empty for another file."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return str(json.load(file)["format"])
+    except (OSError, ValueError, KeyError):
+        return ""

@@ -197,7 +197,8 @@ def delete_vm(context: Context, action: DeleteVm) -> None:
     """Deletes all files of a VM, the record last: until then the next plan sees it."""
     paths = context.paths
     _unlink(paths.socket(action.vm_id))
-    for folder in (paths.mount_dir(action.name), paths.logs(action.name), paths.vm_dir(action.name)):
+    name = action.name
+    for folder in (paths.mount_dir(name), paths.snapshots(name), paths.logs(name), paths.vm_dir(name)):
         remove_tree(folder)
     _unlink(paths.known_hosts(action.name))
     records.delete_record(paths, action.name)

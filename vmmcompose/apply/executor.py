@@ -4,16 +4,15 @@ A failed step skips what waits for it; everything else goes on. Steps start as s
 done: there are no levels.
 """
 
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import Lock, Semaphore, current_thread, main_thread
+from threading import Lock, Semaphore
 
 from vmmcompose.apply.actions import run_action
 from vmmcompose.apply.context import Context
+from vmmcompose.apply.interrupts import signals_set
 from vmmcompose.errors import Interrupted, VmmError
 from vmmcompose.model.plan import (
     BuildMount,
@@ -30,7 +29,6 @@ from vmmcompose.model.plan import (
 
 THREADS = 64
 """Steps at once; most of them wait for guests."""
-_INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DISK_STEPS = 4
 """Disk steps at once: more only make each other slower."""
 
@@ -80,7 +78,7 @@ def execute(plan: Plan, context: Context, emit: Emit) -> Outcome:
     run = _Run(context, emit)
     ready = _prepare(run, plan)
     futures: dict[Future[Event | None], Step] = {}
-    with _interruptible(context), ThreadPoolExecutor(THREADS, thread_name_prefix="step") as pool:
+    with signals_set(context.cancelled), ThreadPoolExecutor(THREADS, thread_name_prefix="step") as pool:
         while ready or futures:
             for step in ready:
                 futures[pool.submit(_do, run, step)] = step
@@ -95,23 +93,6 @@ def execute(plan: Plan, context: Context, emit: Emit) -> Outcome:
     if context.cancelled.is_set():
         raise Interrupted("interrupted", hint="run `vmm up` to go on, or `vmm down` to clean up")
     return Outcome(tuple(sorted(run.done)), tuple(run.failed.values()), tuple(run.skipped.values()))
-
-
-@contextmanager
-def _interruptible(context: Context) -> Iterator[None]:
-    """Ctrl-C and its kin set `cancelled` meanwhile; an exception could come while a thread is being started."""
-    if current_thread() is not main_thread():
-        yield
-        return
-    before = {number: signal.getsignal(number) for number in _INTERRUPTS}
-    for number, handler in before.items():
-        if handler is not signal.SIG_IGN:
-            signal.signal(number, lambda _signum, _frame: context.cancelled.set())
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _prepare(run: _Run, plan: Plan) -> list[Step]:

@@ -84,6 +84,15 @@ def host_ports(invocation: "Invocation", ctx: click.Context) -> Iterable[str]:
 
 
 @_offering
+def snapshots(invocation: "Invocation", ctx: click.Context) -> Iterable[str]:
+    """Memory snapshots of the VM that stands before on the line."""
+    from vmmcompose.host.snapshots import read_snapshots
+
+    name = _named(invocation, ctx).spec.name
+    return (found.name for found in read_snapshots(invocation.paths(), name))
+
+
+@_offering
 def settings(_invocation: "Invocation", ctx: click.Context) -> Iterable[str]:
     """Names of settings; what may follow one where it wants a word of a few."""
     from vmmcompose.host.settingkeys import HYPERVISORS, KEYS

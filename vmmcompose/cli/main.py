@@ -35,6 +35,7 @@ COMMANDS = {
     "console": Entry(f"{_CLI}.logs", "console", "Show one VM's console", _VM),
     "port-forward": Entry(f"{_CLI}.forwards", "port_forward", "Forward ports of this host to a VM", _VM),
     "mount": Entry(f"{_CLI}.mount", "mount", "List and renew the host directories in a VM", _VM),
+    "snapshot": Entry(f"{_CLI}.snapshot", "snapshot", "Keep VMs' memory and disks, and go back", _VM),
     "inspect": Entry(f"{_CLI}.inspect", "inspect", "Show everything known about a VM, as JSON", _VM),
     "kernel": Entry(f"{_CLI}.kernel", "kernel", "List and import kernels", _HOST),
     "image": Entry(f"{_CLI}.image", "image", "List and build root filesystems", _HOST),

@@ -99,9 +99,5 @@ class Snapshotter(Protocol):
             DriverError: it did not start. Nothing is left behind: no process, no socket file.
         """
 
-    def snapshot_format(self, binary: str) -> str:
-        """The version of the state files that this program writes.
-
-        Raises:
-            DriverError: the program does not say.
-        """
+    def snapshot_fault(self, binary: str, files: MemoryFiles) -> str:
+        """Why this program cannot load these files, as far as they say it themselves; empty where it can."""

@@ -26,6 +26,13 @@ def kvm_usable(*, device: str = "/dev/kvm", cpuinfo: str = "/proc/cpuinfo") -> t
     return True, ""
 
 
+def cpu_model(*, cpuinfo: str = "/proc/cpuinfo") -> str:
+    """The first CPU's maker, family, model, stepping and name: a guest's memory runs on no other."""
+    fields = _first_cpu(cpuinfo)
+    known = [fields.get(key, "") for key in ("vendor_id", "cpu family", "model", "stepping", "model name")]
+    return "/".join(known[:4]) + f" {known[4]}"
+
+
 def find_binary(settings: Settings, driver: str) -> str:
     """Path of a driver's program; empty when it is not installed or not executable."""
     program = {"firecracker": settings.firecracker_binary, "qemu": settings.qemu_binary}[driver]
@@ -48,12 +55,19 @@ def _device_fault(device: str) -> str:
 
 
 def _flags(cpuinfo: str) -> frozenset[str]:
-    """The first CPU's flags; the rest of the file repeats them per CPU and is slow to make on big hosts."""
+    return frozenset(_first_cpu(cpuinfo).get("flags", "").split())
+
+
+def _first_cpu(cpuinfo: str) -> dict[str, str]:
+    """The first CPU's fields; the rest of the file repeats them per CPU and is slow to make on big hosts."""
+    fields: dict[str, str] = {}
     try:
         with Path(cpuinfo).open(encoding="ascii", errors="replace") as lines:
             for line in lines:
-                if line.startswith("flags"):
-                    return frozenset(line.split(":", 1)[-1].split())
+                key, _, value = line.partition(":")
+                if not key.strip():
+                    break
+                fields.setdefault(key.strip(), value.strip())
     except OSError:
         pass
-    return frozenset()
+    return fields

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import socket
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -141,6 +142,15 @@ def run_in_guest(
             f"VM {spec.vm}: no SSH connection to {spec.ip}: {lines[-1].strip()}", hint=_hint(spec)
         )
     return result
+
+
+def answers(spec: VmSpec, timeout_s: float) -> bool:
+    """Whether a guest takes a connection for SSH."""
+    try:
+        socket.create_connection((spec.ip, 22), timeout_s).close()
+    except OSError:
+        return False
+    return True
 
 
 def _hint(spec: VmSpec) -> str:

@@ -59,7 +59,7 @@ def mount_tags(paths: Paths, name: str) -> list[str]:
 def folders(paths: Paths) -> frozenset[str]:
     """Names of VMs with a folder for disks, mounts or logs."""
     found: set[str] = set()
-    for parent in (paths.vms(), paths.root / "mounts", paths.root / "logs"):
+    for parent in (paths.vms(), paths.root / "mounts", paths.root / "logs", paths.all_snapshots()):
         found |= {entry for entry in _list(parent) if "." not in entry}
     return frozenset(found)
 
@@ -74,6 +74,7 @@ def _temporaries(paths: Paths) -> Iterator[str]:
     flat.append(paths.ssh_dir() / "known_hosts")
     nested = [paths.vms() / name for name in _list(paths.vms()) if "." not in name]
     nested += [paths.root / "mounts" / name for name in _list(paths.root / "mounts")]
+    nested += [paths.snapshots(name) for name in _list(paths.all_snapshots())]
     for folder in (*flat, *nested):
         for entry in _list(folder):
             if _TEMPORARY.search(entry):

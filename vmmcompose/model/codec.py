@@ -11,6 +11,8 @@ from typing import Any
 from vmmcompose.model.desired import Dependency, Desired, DesiredVm, Forward, GuestFile, Healthcheck, Mount
 from vmmcompose.model.record import SCHEMA_VERSION, Process, Record
 from vmmcompose.model.shape import require_record
+from vmmcompose.model.snapshot import SCHEMA_VERSION as SNAPSHOT_VERSION
+from vmmcompose.model.snapshot import Snapshot
 from vmmcompose.model.spec import VmSpec
 
 Json = dict[str, Any]
@@ -47,6 +49,27 @@ def record_from_json(public: Json, secret: Json | None) -> Record:
     )
     require_record(record)
     return record
+
+
+def snapshot_to_json(snapshot: Snapshot) -> tuple[Json, Json]:
+    """The public and the secret part, as of a record."""
+    public, secret = record_to_json(snapshot.record)
+    value = {key: getattr(snapshot, key) for key in ("name", "created", "root", "cpu")}
+    return {"schema_version": SNAPSHOT_VERSION, **value, "record": public}, secret
+
+
+def snapshot_from_json(public: Json, secret: Json | None) -> Snapshot:
+    """The snapshot of both parts.
+
+    Raises:
+        KeyError, TypeError, ValueError: this was not made by `snapshot_to_json`.
+    """
+    if public["schema_version"] != SNAPSHOT_VERSION:
+        raise ValueError(f"schema version {public['schema_version']}, this vmm writes {SNAPSHOT_VERSION}")
+    texts = {key: public[key] for key in ("name", "created", "root", "cpu")}
+    if not all(isinstance(text, str) for text in texts.values()):
+        raise TypeError("its fields are not all texts")
+    return Snapshot(record=record_from_json(public["record"], secret), **texts)
 
 
 def desired_to_json(desired: Desired) -> Json:

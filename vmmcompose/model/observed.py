@@ -159,7 +159,7 @@ class Observed:
     leftovers: tuple[str, ...] = ()
     """Temporary files below the data folder that an interrupted command left, as absolute paths."""
     folders: frozenset[str] = frozenset()
-    """Names below vms/, mounts/ and logs/ that have a folder, whether or not they have a record."""
+    """Names below vms/, mounts/, logs/ and snapshots/ that have a folder, whether or not they have a record."""
     foreign_images: Mapping[str, Image] = field(default_factory=dict)
     """Images named by a path in the manifest, by that path."""
     unseen: tuple[str, ...] = ()

@@ -58,6 +58,18 @@ class Paths:
         """What a mount's image was made from."""
         return self.mount_dir(name) / f"{tag}.json"
 
+    def all_snapshots(self) -> PurePosixPath:
+        """Folder of the VMs' folders of memory snapshots."""
+        return self.root / "snapshots"
+
+    def snapshots(self, name: str) -> PurePosixPath:
+        """Folder of a VM's memory snapshots."""
+        return self.all_snapshots() / name
+
+    def snapshot(self, name: str, snapshot: str) -> PurePosixPath:
+        """One snapshot's folder, see `host/snapshots.py`."""
+        return self.snapshots(name) / snapshot
+
     def logs(self, name: str) -> PurePosixPath:
         """Folder of a VM's logs."""
         return self.root / "logs" / name

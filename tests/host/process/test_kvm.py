@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vmmcompose.host.kvm import find_binary, kvm_usable
+from vmmcompose.host.kvm import cpu_model, find_binary, kvm_usable
 from vmmcompose.model.settings import Settings
 
 X86 = os.uname().machine == "x86_64"
@@ -30,6 +30,14 @@ def test_a_device_without_the_flag_is_not_usable(tmp_path: Path, flags: str) -> 
     usable, why = kvm_usable(device="/dev/null", cpuinfo=cpuinfo(tmp_path, flags))
     assert not usable
     assert "neither vmx nor svm" in why
+
+
+def test_the_cpu_is_known_by_its_numbers_and_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "cpuinfo"
+    one = "vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\nmodel name\t: Some Xeon\nstepping\t: 7\n"
+    file.write_text(one + "\n" + one.replace("85", "99"))
+    assert cpu_model(cpuinfo=str(file)) == "GenuineIntel/6/85/7 Some Xeon"
+    assert cpu_model(cpuinfo="/nowhere").strip("/ ") == ""
 
 
 def test_a_missing_device_is_not_usable(tmp_path: Path) -> None:

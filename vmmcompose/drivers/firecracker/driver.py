@@ -136,21 +136,18 @@ class FirecrackerDriver:
                 raise
         return _load(launch, files, catch_up=False)
 
-    def snapshot_format(self, binary: str) -> str:
-        """What `firecracker --snapshot-version` says, such as `8.0.0`.
-
-        Raises:
-            DriverError: it does not say.
-        """
-        try:
-            argv = [binary, "--snapshot-version"]
-            done = subprocess.run(argv, capture_output=True, timeout=_ASK_S, check=False, text=True)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise DriverError(f"{binary} --snapshot-version: {error}") from error
-        version = config.parse_version(done.stdout)
-        if version is None:
-            raise DriverError(f"{binary} does not say which version its snapshots have")
-        return ".".join(map(str, version))
+    def snapshot_fault(self, binary: str, files: MemoryFiles) -> str:
+        """Whether the state file's version is one that this Firecracker reads: no newer, and of the same series."""
+        made = _ask_version(binary, "--describe-snapshot", files.state)
+        reads = _ask_version(binary, "--snapshot-version")
+        if reads is None:
+            return f"{binary} does not say which snapshots it reads"
+        if made is None:
+            return f"{binary} cannot read its state file"
+        if made[0] == reads[0] and made[1] <= reads[1]:
+            return ""
+        words = [".".join(map(str, version)) for version in (made, reads)]
+        return f"its format is {words[0]}, and {binary} reads {words[1]}"
 
     def update_drive(self, paths: Paths, vm_id: str, index: int, path: str) -> None:
         """Make the drive of a running guest's mount, counted from 0, read another file or the same at its new size.
@@ -193,3 +190,11 @@ def _api(paths: Paths, vm_id: str) -> FirecrackerApi:
 
 def _load(launch: Launch, files: MemoryFiles, *, catch_up: bool) -> Process:
     return bring_up(launch, lambda version: config.load_calls(launch, files, version, catch_up=catch_up))
+
+
+def _ask_version(*argv: str) -> config.Version | None:
+    try:
+        done = subprocess.run(argv, capture_output=True, timeout=_ASK_S, check=False, text=True)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return config.parse_version(done.stdout) if done.returncode == 0 else None
