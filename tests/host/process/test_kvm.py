@@ -34,7 +34,9 @@ def test_a_device_without_the_flag_is_not_usable(tmp_path: Path, flags: str) -> 
 
 def test_the_cpu_is_known_by_its_numbers_and_its_name(tmp_path: Path) -> None:
     file = tmp_path / "cpuinfo"
-    one = "vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\nmodel name\t: Some Xeon\nstepping\t: 7\n"
+    one = (
+        "vendor_id\t: GenuineIntel\ncpu family\t: 6\nmodel\t\t: 85\nmodel name\t: Some Xeon\nstepping\t: 7\n"
+    )
     file.write_text(one + "\n" + one.replace("85", "99"))
     assert cpu_model(cpuinfo=str(file)) == "GenuineIntel/6/85/7 Some Xeon"
     assert cpu_model(cpuinfo="/nowhere").strip("/ ") == ""
