@@ -37,6 +37,8 @@ def make_shop(tmp_path: Path) -> Path:
     solo = records["shop-db"]
     write_record(paths, replace(solo, spec=replace(solo.spec, project="", vm="solo", name="solo")))
     write_record(paths, replace(solo, spec=replace(solo.spec, project="bank", vm="vault", name="bank-vault")))
+    Path(str(paths.record("old"))).write_text('{"name": "old", "ip_address": "172.16.0.9"}')
+    Path(str(paths.snapshot("shop-web", "before"))).mkdir(parents=True)
     for name in ("tiny", "debian-12"):
         Path(str(paths.image(name))).parent.mkdir(parents=True, exist_ok=True)
         Path(str(paths.image(name))).write_bytes(b"")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.errors import Refused, UsageError, VmmError
 
@@ -26,7 +27,7 @@ Examples:
 
 
 @click.command(help=_HELP)
-@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.argument("names", metavar="[NAME]...", nargs=-1, shell_complete=complete.foreign_vms)
 @click.option("--print", "only_print", is_flag=True, help="Print vmm.yaml for them and change nothing.")
 @pass_invocation
 def adopt(invocation: Invocation, names: tuple[str, ...], *, only_print: bool) -> None:

@@ -55,6 +55,14 @@ def recorded_vms(invocation: "Invocation", _ctx: click.Context) -> Iterable[str]
 
 
 @_offering
+def foreign_vms(invocation: "Invocation", _ctx: click.Context) -> Iterable[str]:
+    """VMs of baremetalvmm in the same data folder."""
+    from vmmcompose.cli.project import read_all
+
+    return (record.name for record in read_all(invocation)[1] if record.foreign)
+
+
+@_offering
 def images(invocation: "Invocation", _ctx: click.Context) -> Iterable[str]:
     """Images in the store."""
     from vmmcompose.host import store

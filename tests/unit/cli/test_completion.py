@@ -56,6 +56,8 @@ def offered(place: Path, line: str, **more: str) -> list[str]:
         ("vmm logs we", ["web"]),
         ("vmm start so", ["solo"]),
         ("vmm port-forward remove web ", ["8080"]),
+        ("vmm adopt ", ["old"]),
+        ("vmm snapshot delete web ", ["before"]),
         ("vmm kernel delete ", ["6.1"]),
         ("vmm mount sync web ", ["logs", "site"]),
         ("vmm mount sync web site ", ["logs"]),
