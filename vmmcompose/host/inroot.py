@@ -1,0 +1,48 @@
+"""Folders of a foreign file tree, found by the kernel with the tree as its root: openat2(2), RESOLVE_IN_ROOT.
+
+A link in the tree, absolute or with `..`, means what it will mean to the guest, and never leads out of the tree.
+"""
+
+import ctypes
+import errno
+import os
+
+from vmmcompose.errors import HostUnfit
+
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_OPENAT2 = 437
+"""The same number on every architecture."""
+_NO_OTHER_FILE_SYSTEM, _NO_MAGIC, _IN_ROOT = 0x01, 0x02, 0x10
+_TRIES = 64
+"""A rename anywhere on the host may make the kernel ask for another try where a path holds `..`."""
+
+
+class _How(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def open_folder(root: int, path: bytes) -> int:
+    """A descriptor of a folder below `root`; links on the way and at the end are followed inside the tree.
+
+    Raises:
+        OSError: there is none, or something else has that name.
+        HostUnfit: the kernel is older than Linux 5.6.
+    """
+    how = _How(FOLDER, 0, _IN_ROOT | _NO_MAGIC | _NO_OTHER_FILE_SYSTEM)
+    code = 0
+    for _ in range(_TRIES):
+        name = ctypes.c_char_p(path or b".")
+        descriptor: int = _libc.syscall(_OPENAT2, root, name, ctypes.byref(how), ctypes.sizeof(how))
+        if descriptor >= 0:
+            return descriptor
+        code = ctypes.get_errno()
+        if code != errno.EAGAIN:
+            break
+    if code == errno.ENOSYS:
+        raise HostUnfit(
+            "this kernel cannot keep an archive in its folder", hint="Linux 5.6 or newer is needed"
+        )
+    raise OSError(code, os.strerror(code))
