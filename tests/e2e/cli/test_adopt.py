@@ -44,13 +44,9 @@ def old() -> Iterator[Lab]:
         (lab.root / "code" / "index.html").write_text("from the old days\n")
         record = old_record(lab, "my_vm")
         shutil.copyfile(Path(STORE) / "images" / "rootfs" / "tiny.ext4", record["rootfs_path"])
-        script = "write /dev/stdin /precious"
-        subprocess.run(
-            ["debugfs", "-w", "-R", script, record["rootfs_path"]],
-            input=b"kept",
-            check=True,
-            capture_output=True,
-        )
+        (lab.root / "precious").write_text("kept")
+        write = f"write {lab.root}/precious /precious"
+        subprocess.run(["debugfs", "-w", "-R", write, record["rootfs_path"]], check=True, capture_output=True)
         yield lab
 
 
