@@ -23,7 +23,7 @@ The exit code is the remote one; 255 when the connection failed.
 \b
 Examples:
   vmm ssh web
-  vmm ssh -u alice web
+  vmm ssh web -u alice
   vmm ssh web -- 'dmesg | tail'
   vmm ssh shop-web             by its name on the host, from anywhere"""
 _EXEC_HELP = """Run one command in a VM, without a terminal. Its words arrive as they are.
@@ -43,6 +43,7 @@ Examples:
 def ssh(invocation: Invocation, user: str, vm: str, command: tuple[str, ...]) -> None:
     """`vmm ssh`."""
     tty = sys.stdin.isatty() and sys.stdout.isatty()
+    user, command = _user_behind(user, command)
     words = _without_dashes(command)
     # A line for the guest's shell, as ssh(1) does it: `vmm ssh web -- 'dmesg | tail'`.
     line = ("sh", "-c", " ".join(words)) if words else ()
@@ -62,6 +63,15 @@ def exec_(invocation: Invocation, user: str, vm: str, command: tuple[str, ...]) 
             "exec needs a command", hint=f"e.g. vmm exec {vm} -- uname -r; `vmm ssh {vm}` logs in"
         )
     _become(invocation, vm, words, user=user, tty=False, batch=True)
+
+
+def _user_behind(user: str, command: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """`vmm ssh web -u alice`, as baremetalvmm took it: what stands behind the name is the remote command else."""
+    if command[:1] in (("-u",), ("--user",)):
+        if len(command) < 2:
+            raise UsageError(f"{command[0]} needs a name", hint="e.g. vmm ssh web -u alice")
+        return command[1], command[2:]
+    return user, command
 
 
 def _without_dashes(command: tuple[str, ...]) -> tuple[str, ...]:

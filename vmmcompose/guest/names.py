@@ -21,7 +21,7 @@ def hosts_file(spec: VmSpec) -> str:
     own = (spec.vm, spec.ip)
     others = [peer for peer in spec.peers if peer[0] != spec.vm]
     for vm, address in [own, *others]:
-        names = [vm, f"{vm}.{spec.project}"]
+        names = [vm, f"{vm}.{spec.project}"] if spec.project else [vm]
         if vm == spec.vm:
             names.insert(0, host_name(spec))
         fresh = [name for name in dict.fromkeys(names) if name not in taken]
