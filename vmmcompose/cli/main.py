@@ -44,6 +44,7 @@ COMMANDS = {
     "autostart": Entry(f"{_CLI}.autostart", "autostart", "Bring up at boot what was up before", _HOST),
     "doctor": Entry(f"{_CLI}.doctor", "doctor", "Check what this host can do, and say what to do", _HOST),
     "completion": Entry(f"{_CLI}.completion", "completion", "Print a shell's completion script", _HOST),
+    "uninstall": Entry(f"{_CLI}.uninstall", "uninstall", "Remove what vmm has put on this host", _HOST),
     "version": Entry(f"{_CLI}.version", "version", "Show the version", _HOST),
 }
 
