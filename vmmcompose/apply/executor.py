@@ -91,7 +91,8 @@ def execute(plan: Plan, context: Context, emit: Emit) -> Outcome:
                 for future in [future for future in futures if future.cancel()]:
                     del futures[future]
     if context.cancelled.is_set():
-        raise Interrupted("interrupted", hint="run `vmm up` to go on, or `vmm down` to clean up")
+        hint = "run `vmm up` to go on, or `vmm down` to clean up" if plan.project else "run the command again"
+        raise Interrupted("interrupted", hint=hint)
     return Outcome(tuple(sorted(run.done)), tuple(run.failed.values()), tuple(run.skipped.values()))
 
 

@@ -1,6 +1,7 @@
 """`vmm create` and `vmm delete`: VMs without a manifest."""
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -8,7 +9,7 @@ import click
 from vmmcompose.cli import complete
 from vmmcompose.cli.given import given, size
 from vmmcompose.cli.invocation import Invocation, pass_invocation
-from vmmcompose.errors import UsageError, VmmError
+from vmmcompose.errors import Refused, UsageError, VmmError
 from vmmcompose.model.desired import CPUS, DISK_MIB, MEMORY_MIB, DesiredVm, Forward, Mount
 
 if TYPE_CHECKING:
@@ -146,8 +147,13 @@ def _create(invocation: Invocation, vm: DesiredVm) -> None:
     from vmmcompose.model.desired import Desired
     from vmmcompose.model.options import Options
 
-    options = Options(only=(vm.name,), register=True, wait=False)
-    converge_shown(invocation, Desired("", (vm,)), options, Consent(allowed=False))
+    options = Options(only=(vm.name,), register=True, fresh=True, wait=False)
+    try:
+        converge_shown(invocation, Desired("", (vm,)), options, Consent(allowed=False))
+    except Refused as error:
+        # There is no file that they could point into.
+        error.problems = tuple(replace(problem, at=()) for problem in error.problems)
+        raise
     click.echo(vm.name)
 
 

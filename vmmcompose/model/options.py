@@ -25,6 +25,8 @@ class Options:
     """Leave alone what the chosen VMs depend on."""
     register: bool = False
     """VMs that are to stay stopped get a record and an address, or what is new of them into the record they have."""
+    fresh: bool = False
+    """Refuse VMs that are there already."""
     adopt: tuple[str, ...] = ()
     """Names of records of baremetalvmm that become ours: they are not in the way."""
     rebuild_mounts: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
 """What was done by hand to VMs: what of it cannot be done, and what a manifest leaves as it is."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
 from vmmcompose.model.desired import Desired
@@ -18,6 +18,17 @@ def without_adopted(observed: Observed, options: Options) -> Observed:
         return observed
     left = tuple(bad for bad in observed.unreadable if not (bad.foreign and bad.name in options.adopt))
     return replace(observed, unreadable=left)
+
+
+def check_fresh(ours: Container[str], options: Options) -> list[Problem]:
+    """A VM that is to be created must not be there; asked again under the lock, so that two creators do not mix."""
+    taken = [vm for vm in options.only if options.fresh and vm in ours]
+    return [
+        Problem(
+            "exists", f"there is a VM `{vm}` already", ("vms", vm), f"`vmm start {vm}`, or `vmm delete {vm}`"
+        )
+        for vm in taken
+    ]
 
 
 def check_paused(desired: Desired, index: Index, only: frozenset[str]) -> list[Problem]:

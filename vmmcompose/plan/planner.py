@@ -25,7 +25,7 @@ from vmmcompose.plan.checks import (
 )
 from vmmcompose.plan.endings import work_absent, work_amended, work_created, work_paused, work_stopped
 from vmmcompose.plan.graph import weave
-from vmmcompose.plan.hand import added_forwards, check_paused, without_adopted
+from vmmcompose.plan.hand import added_forwards, check_fresh, check_paused, without_adopted
 from vmmcompose.plan.specs import choose_specs
 from vmmcompose.plan.strays import stray_disks, stray_processes, stray_taps
 from vmmcompose.plan.view import Index, index
@@ -70,6 +70,7 @@ def make_plan(
     problems += network_problems(running, replace(observed, records=staying), settings)
     created = [specs.by_vm[w.vm] for w in works if w.change is not None and w.change.kind == "create"]
     problems += explain_auto(created, desired, settings, observed.host)
+    problems += check_fresh(ours, options)
     problems += check_paused(desired, look, only)
     problems += added_forwards(running)
     if desired.project and not options.remove_orphans:

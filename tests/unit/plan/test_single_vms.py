@@ -39,6 +39,13 @@ def test_creating_writes_a_record_with_an_address_and_nothing_else() -> None:
     assert plan_for(host, single("alone"), REGISTER).changes == ()
 
 
+def test_who_comes_second_does_not_change_what_the_first_created() -> None:
+    host = SimulatedHost()
+    fresh = replace(REGISTER, fresh=True, only=("alone",))
+    host.run(plan_for(host, single("alone"), fresh))
+    assert errors(plan_for(host, single("alone", cpus=4), fresh)) == ["exists"]
+
+
 def test_what_was_never_started_is_not_missing() -> None:
     host = SimulatedHost()
     mounts = (Mount("site", "/srv/site"),)
