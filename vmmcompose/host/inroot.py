@@ -31,7 +31,17 @@ def open_folder(root: int, path: bytes) -> int:
         OSError: there is none, or something else has that name.
         HostUnfit: the kernel is older than Linux 5.6.
     """
-    how = _How(FOLDER, 0, _IN_ROOT | _NO_MAGIC | _NO_OTHER_FILE_SYSTEM)
+    return open_inside(root, path, FOLDER)
+
+
+def open_inside(root: int, path: bytes, flags: int) -> int:
+    """As `open_folder` for whatever `flags` ask for; nothing is made.
+
+    Raises:
+        OSError: there is nothing of that name, or it cannot be opened so.
+        HostUnfit: the kernel is older than Linux 5.6.
+    """
+    how = _How(flags, 0, _IN_ROOT | _NO_MAGIC | _NO_OTHER_FILE_SYSTEM)
     code = 0
     for _ in range(_TRIES):
         name = ctypes.c_char_p(path or b".")
@@ -43,6 +53,6 @@ def open_folder(root: int, path: bytes) -> int:
             break
     if code == errno.ENOSYS:
         raise HostUnfit(
-            "this kernel cannot keep an archive in its folder", hint="Linux 5.6 or newer is needed"
+            "this kernel cannot keep a foreign tree in its folder", hint="Linux 5.6 or newer is needed"
         )
     raise OSError(code, os.strerror(code))

@@ -1,12 +1,12 @@
 """The file tree of the image `debian-12`: systemd, an SSH server, and what a guest of vmm needs not masked."""
 
-import shutil
 from pathlib import Path
 
-from vmmcompose.errors import HostUnfit
+from vmmcompose.errors import HostError, HostUnfit
+from vmmcompose.host.rooted import Rooted
 from vmmcompose.images import packages
 from vmmcompose.images.packages import Progress
-from vmmcompose.images.trees import install_data, put, put_links
+from vmmcompose.images.trees import install_data, prepare_guest, put, put_links
 
 _SUITE = "bookworm"
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
@@ -52,6 +52,10 @@ _NO_RENAME = ("etc/systemd/network/99-default.link", "/dev/null")
 _UP_TO_DATE = ("etc/.updated", "var/.updated")
 """Newer than /usr, they tell systemd that nothing is to be generated at the first boot (systemd-update-done(8))."""
 
+STATUS = "var/lib/dpkg/status"
+"""dpkg's list of what is installed."""
+_STATUS_LIMIT = 64 << 20
+
 
 def make_tree(tree: Path, work: Path, on_progress: Progress) -> dict[str, str]:
     """Fills `tree` with mmdebstrap; gives package names with versions.
@@ -72,27 +76,34 @@ def make_tree(tree: Path, work: Path, on_progress: Progress) -> dict[str, str]:
 
 
 def customize(tree: Path) -> None:
-    """Turns a fresh Debian tree into a guest of vmm.
+    """Turns a tree of a Debian with systemd and an SSH server, fresh or used, into a guest of vmm.
 
     Raises:
         HostError: the system refused.
     """
-    for key in tree.glob("etc/ssh/ssh_host_*"):
-        key.unlink()
-    shutil.rmtree(tree / "boot", ignore_errors=True)
-    (tree / "boot").mkdir()
+    prepare_guest(tree)
+    Rooted(tree).empty("boot")
     install_data("debian", tree)
     put_links(tree, ((f"etc/systemd/system/{unit}", "/dev/null") for unit in _MASKED))
     put_links(tree, [_NO_RENAME])
     for name in _UP_TO_DATE:
-        put(tree / name, b"", 0o644)
+        put(tree, name, b"", 0o644)
 
 
 def installed(tree: Path) -> dict[str, str]:
-    """Versions of the packages in a tree by name, from dpkg's own list."""
-    text = (tree / "var/lib/dpkg/status").read_text(encoding="utf-8")
+    """Versions of the packages in a tree by name, from dpkg's own list.
+
+    Raises:
+        HostError: there is none, or it cannot be read.
+    """
+    status = Rooted(tree).read(STATUS, _STATUS_LIMIT)
+    if status is None:
+        raise HostError(f"there is no list of packages in {tree}")
+    text = status.decode("utf-8", "replace")
     entries = (packages.parse_fields(entry) for entry in text.split("\n\n") if entry.strip())
-    return {fields["Package"]: fields["Version"] for fields in entries if "Version" in fields}
+    return {
+        fields["Package"]: fields["Version"] for fields in entries if {"Package", "Version"} <= fields.keys()
+    }
 
 
 def _argv(tree: Path) -> list[str]:

@@ -25,6 +25,19 @@ def interpreter(data: bytes) -> str:
     return next((_string(data, start) for kind, start, _, _ in _segments(data) if kind == _PT_INTERP), "")
 
 
+def with_interpreter(data: bytes, path: str) -> bytes:
+    """The program with another dynamic linker, whose path must be no longer than the one it has.
+
+    Raises:
+        ValueError: it is longer, or the program has none.
+    """
+    new = path.encode("ascii")
+    for kind, start, _, size in _segments(data):
+        if kind == _PT_INTERP and len(new) < size:
+            return data[:start] + new.ljust(size, b"\0") + data[start + size :]
+    raise ValueError(path)
+
+
 def _segments(data: bytes) -> Iterator[tuple[int, int, int, int]]:
     """(type, offset in the file, address, size in the file) of each program header."""
     if not data.startswith(b"\x7fELF\x02\x01"):

@@ -6,7 +6,7 @@ apt checks what it fetches against the signed package lists. Facts: apt-get(8), 
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from vmmcompose.errors import HostError, HostUnfit
@@ -16,6 +16,7 @@ Progress = Callable[[str], None]
 _PACKAGE_OF = {
     "apt-get": "apt",
     "apt-cache": "apt",
+    "bwrap": "bubblewrap",
     "dpkg-deb": "dpkg",
     "mke2fs": "e2fsprogs",
     "mmdebstrap": "mmdebstrap",
@@ -39,9 +40,17 @@ _APT = ("apt-get", "-q", "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retrie
 
 
 def run(
-    argv: Sequence[str], what: str, *, cwd: str = "/", stdin: bytes = b"", timeout_s: float = 120
+    argv: Sequence[str],
+    what: str,
+    *,
+    cwd: str = "/",
+    stdin: bytes = b"",
+    timeout_s: float = 120,
+    env: Mapping[str, str] | None = None,
 ) -> bytes:
     """Runs a tool and gives its standard output; `what` says for messages what it was to do.
+
+    `env` is the whole environment, by default the user's own.
 
     Raises:
         HostUnfit: the tool is not installed; names its package.
@@ -55,7 +64,7 @@ def run(
             capture_output=True,
             timeout=timeout_s,
             check=False,
-            env=_environment(),
+            env=_environment() if env is None else dict(env),
         )
     except FileNotFoundError as error:
         package = _PACKAGE_OF.get(argv[0], argv[0])
@@ -142,6 +151,11 @@ def distribution() -> dict[str, str]:
         text = Path("/etc/os-release").read_text(encoding="utf-8")
     except OSError:
         return {}
+    return release_fields(text)
+
+
+def release_fields(text: str) -> dict[str, str]:
+    """The fields of an os-release(5)."""
     pairs = (line.split("=", 1) for line in text.splitlines() if "=" in line)
     return {key: value.strip("\"'") for key, value in pairs}
 

@@ -1,7 +1,8 @@
 """The file tree of the image `tiny`: busybox, dropbear with its libraries, and the scripts in data/tiny."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from vmmcompose.errors import HostError
@@ -43,8 +44,45 @@ _LINKS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The programs, unpacked."""
+
+    busybox: Path
+    """Static."""
+    applets: tuple[str, ...]
+    """What busybox can be called."""
+    programs: tuple[Path, ...]
+    """The SSH server and its tools for keys."""
+    libraries: Mapping[str, Path]
+    """What those need, by name, directly or not."""
+    loader: Path
+    """The dynamic linker that starts them."""
+    versions: dict[str, str]
+
+
 def make_tree(tree: Path, work: Path, on_progress: Progress) -> dict[str, str]:
     """Fills `tree`; packages are fetched and unpacked below `work`. Gives package names with versions.
+
+    Raises:
+        HostError: a package could not be fetched or does not hold what it should.
+    """
+    parts = fetch_parts(work, on_progress)
+    _make_skeleton(tree)
+    _install(parts.busybox, tree / "bin/busybox")
+    put_links(tree, ((f"bin/{applet}", "busybox") for applet in parts.applets))
+    for program in parts.programs:
+        _install(program, tree / "bin" / program.name)
+    for name, library in parts.libraries.items():
+        _install(library, tree / "lib" / name)
+    _install(parts.loader, tree / elf.interpreter(parts.programs[0].read_bytes()).lstrip("/"))
+    install_data("any", tree)
+    install_data("tiny", tree)
+    return parts.versions
+
+
+def fetch_parts(work: Path, on_progress: Progress) -> Parts:
+    """Fetches and unpacks busybox and the SSH server below `work`.
 
     Raises:
         HostError: a package could not be fetched or does not hold what it should.
@@ -53,15 +91,17 @@ def make_tree(tree: Path, work: Path, on_progress: Progress) -> dict[str, str]:
     found = packages.with_dependencies([_SSH], on_progress, _is_library)
     unpacked = work / "ssh"
     packages.unpack(packages.fetch(sorted(found), work, on_progress), unpacked)
-    _make_skeleton(tree)
-    _install(busybox, tree / "bin/busybox")
     applets = packages.run((str(busybox), "--list"), "list busybox's applets").decode().split()
-    put_links(tree, ((f"bin/{applet}", "busybox") for applet in {*applets} - {"busybox"}))
-    for program in _PROGRAMS:
-        _install(unpacked / program, tree / "bin" / Path(program).name)
-    _install_libraries(unpacked, tree)
-    install_data("tiny", tree)
-    return {name: fields.get("Version", "") for name, fields in found.items()}
+    available = {file.name: file for file in sorted(unpacked.rglob("*.so*")) if file.exists()}
+    start = [(unpacked / program).read_bytes() for program in _PROGRAMS]
+    return Parts(
+        busybox=busybox,
+        applets=tuple(sorted({*applets} - {"busybox"})),
+        programs=tuple(unpacked / program for program in _PROGRAMS),
+        libraries={name: available[name] for name in _closure(start, available)},
+        loader=available[Path(elf.interpreter(start[0])).name],
+        versions={name: fields.get("Version", "") for name, fields in found.items()},
+    )
 
 
 def _is_library(package: str) -> bool:
@@ -75,16 +115,6 @@ def _make_skeleton(tree: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(mode)
     put_links(tree, _LINKS)
-
-
-def _install_libraries(unpacked: Path, tree: Path) -> None:
-    """Every library that the programs need, directly or not, into /lib; the linker where they expect it."""
-    available = {file.name: file for file in sorted(unpacked.rglob("*.so*")) if file.exists()}
-    start = [(unpacked / program).read_bytes() for program in _PROGRAMS]
-    for name in _closure(start, available):
-        _install(available[name], tree / "lib" / name)
-    linker = elf.interpreter(start[0])
-    _install(available[Path(linker).name], tree / linker.lstrip("/"))
 
 
 def _closure(programs: list[bytes], available: dict[str, Path]) -> Iterator[str]:
