@@ -18,6 +18,7 @@ PYTHON=/usr/bin/python3
 PROGRAMS=(
   qemu-system-x86_64:qemu-system-x86 iptables-restore:iptables ip:iproute2 mke2fs:e2fsprogs ssh:openssh-client
   busybox:busybox-static lz4:lz4 zstd:zstd xz:xz-utils curl:curl
+  unsquashfs:squashfs-tools
 )
 
 # Debian packages for the programs that are missing. Arguments: program:package …

@@ -8,7 +8,7 @@ from tiny_kernel import tiny_kernel
 
 from vmmcompose.host import store
 from vmmcompose.images import pull
-from vmmcompose.model.observed import Kernel
+from vmmcompose.model.observed import Image, Kernel
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.settings import Settings
 
@@ -29,6 +29,9 @@ class Scene:
 
     def pull(self, name: str = "6.1", **options: object) -> Kernel:
         return pull.pull_kernel(self.paths, SETTINGS, name, self.said.append, **options)  # type: ignore[arg-type]
+
+    def pull_image(self, name: str, **options: object) -> Image:
+        return pull.pull_image(self.paths, SETTINGS, name, self.said.append, **options)  # type: ignore[arg-type]
 
     def content(self, name: str = "6.1") -> bytes:
         return Path(self.paths.kernel(name) / "vmlinux").read_bytes()

@@ -101,7 +101,7 @@ def unpack_squashfs(file: Path, tree: Path, on_progress: Progress) -> None:
     size = _squashfs_size(file)
     room = shutil.disk_usage(tree.parent).free
     if size > LIMIT:
-        raise HostError(f"{file.name} unpacks to {size >> 30} GiB; at most {LIMIT >> 30} are taken")
+        raise HostError(f"{file.name} unpacks to {size // MIB} MiB; at most {LIMIT // MIB} are taken")
     # The tree, and the image that is made of it.
     if 2 * size > room:
         raise NoSpace(
@@ -170,5 +170,5 @@ def _write_sparse(source: IO[bytes], target: Path) -> None:
             else:
                 file.write(chunk)
             if file.tell() > LIMIT:
-                raise HostError(f"what comes out is larger than {LIMIT >> 30} GiB")
+                raise HostError(f"what comes out is larger than {LIMIT // MIB} MiB")
         file.truncate()
