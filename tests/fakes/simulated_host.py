@@ -34,7 +34,10 @@ from vmmcompose.model.plan import (
     GrowDisk,
     PauseVm,
     Plan,
+    RestoreDisks,
     ResumeVm,
+    SetClock,
+    StageDisks,
     StartVm,
     StopVm,
     SweepFile,
@@ -153,6 +156,12 @@ class SimulatedHost:
                 )
             case DeleteTap():
                 self.links.pop(action.tap, None)
+            case StageDisks():
+                assert action.name in self.folders
+            case RestoreDisks(name, snapshot):
+                spec = snapshot.record.spec
+                assert spec.id not in self.processes, "a disk is never replaced under a running VM"
+                self.disks[name] = Disk(spec.disk_mib * MIB, DiskInfo(spec.image, ""))
             case StartVm(spec):
                 self._start(spec.name, spec.id, spec.driver, spec.tap)
             case StopVm():
@@ -171,6 +180,8 @@ class SimulatedHost:
                 record = self.records[spec.name]
                 assert record.state == "running"
                 self.records[spec.name] = replace(record, health="healthy")
+            case SetClock(spec):
+                assert spec.id in self.processes
             case UpdatePeers(spec):
                 record = self.records[spec.name]
                 self.records[spec.name] = replace(record, spec=replace(record.spec, peers=spec.peers))

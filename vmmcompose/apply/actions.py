@@ -8,10 +8,10 @@ from pathlib import PurePosixPath
 from typing import assert_never
 
 from vmmcompose.apply.context import Context, Progress, now
-from vmmcompose.apply.guests import pause_vm, resume_vm, start_vm, stop_vm, update_peers, wait_vm
+from vmmcompose.apply.guests import pause_vm, resume_vm, set_clock, start_vm, stop_vm, update_peers, wait_vm
 from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.guest import FSTAB, guest_files, removals
-from vmmcompose.host import disks, ext4, keys, locks, mounts, network, records, stored
+from vmmcompose.host import disks, ext4, keys, locks, mounts, network, records, snapshots, stored
 from vmmcompose.host.files import make_dir, remove_tree
 from vmmcompose.model.observed import DiskInfo
 from vmmcompose.model.plan import (
@@ -25,7 +25,10 @@ from vmmcompose.model.plan import (
     DeleteVm,
     GrowDisk,
     PauseVm,
+    RestoreDisks,
     ResumeVm,
+    SetClock,
+    StageDisks,
     StartVm,
     StopVm,
     SweepFile,
@@ -40,7 +43,7 @@ from vmmcompose.model.record import NETWORKED
 ENVIRONMENT = "/etc/environment"
 
 
-def run_action(context: Context, action: Action, progress: Progress) -> None:  # noqa: C901, PLR0912 - one arm each
+def run_action(context: Context, action: Action, progress: Progress) -> None:  # noqa: C901, PLR0912, PLR0915 - one arm each
     """Does one action.
 
     Raises:
@@ -67,6 +70,10 @@ def run_action(context: Context, action: Action, progress: Progress) -> None:  #
             network.create_tap(action.spec, context.settings)
         case DeleteTap():
             network.delete_tap(action.tap)
+        case StageDisks():
+            snapshots.stage_disks(context.paths, action.name, action.snapshot, context.check)
+        case RestoreDisks():
+            snapshots.put_in_place(context.paths, action.name, action.snapshot)
         case StartVm():
             start_vm(context, action)
         case StopVm():
@@ -77,6 +84,8 @@ def run_action(context: Context, action: Action, progress: Progress) -> None:  #
             resume_vm(context, action)
         case WaitVm():
             wait_vm(context, action, progress)
+        case SetClock():
+            set_clock(context, action, progress)
         case UpdatePeers():
             update_peers(context, action)
         case DeleteVm():

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from threading import Event as Flag
 from typing import Any
 
-from vmmcompose.errors import HostError
+from vmmcompose.errors import HostError, Interrupted
 from vmmcompose.host import records
 from vmmcompose.model.observed import HostFacts, Kernel
 from vmmcompose.model.paths import Paths
@@ -34,6 +34,15 @@ class Context:
         if not isinstance(record, Record):
             raise HostError(f"the record of VM {name} is gone", hint="run the command again")
         return record
+
+    def check(self) -> None:
+        """Ends what takes long where the user pressed Ctrl-C meanwhile.
+
+        Raises:
+            Interrupted: so it is.
+        """
+        if self.cancelled.is_set():
+            raise Interrupted("interrupted")
 
     def update(self, name: str, **changes: Any) -> Record:  # noqa: ANN401 - fields of Record
         """Writes a record with some fields changed."""

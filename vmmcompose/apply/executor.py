@@ -21,6 +21,7 @@ from vmmcompose.model.plan import (
     GrowDisk,
     Outcome,
     Plan,
+    StageDisks,
     Step,
     SyncNetwork,
     WriteGuestFiles,
@@ -148,7 +149,7 @@ def _because(cause: Event) -> str:
 
 def _do(run: _Run, step: Step) -> Event | None:
     """Runs one step; its failure as an event, None when it was done."""
-    heavy = isinstance(step.action, CreateDisk | GrowDisk | WriteGuestFiles | BuildMount)
+    heavy = isinstance(step.action, CreateDisk | GrowDisk | WriteGuestFiles | BuildMount | StageDisks)
     if heavy:
         run.disks.acquire()
     begin = time.monotonic()

@@ -1,21 +1,24 @@
 """Actions on running guests: start, stop, wait, tell them their peers."""
 
+import time
 from dataclasses import replace
 
 from vmmcompose.apply.context import Context, Progress, now
-from vmmcompose.drivers import driver
+from vmmcompose.apply.snapshots import memory_files
+from vmmcompose.drivers import driver, snapshotter
 from vmmcompose.drivers.base import Launch
 from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.guest import hosts_file
 from vmmcompose.host import disks, ready, records
 from vmmcompose.host.files import make_dir
-from vmmcompose.host.ssh import run_in_guest
+from vmmcompose.host.ssh import answers, run_in_guest
 from vmmcompose.model.desired import Mount
-from vmmcompose.model.plan import PauseVm, ResumeVm, StartVm, StopVm, UpdatePeers, WaitVm
+from vmmcompose.model.plan import PauseVm, ResumeVm, SetClock, StartVm, StopVm, UpdatePeers, WaitVm
 from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
 
 PEERS_TIMEOUT_S = 15.0
+CONNECT_S = 1.0
 
 
 def start_vm(context: Context, action: StartVm) -> None:
@@ -28,11 +31,15 @@ def start_vm(context: Context, action: StartVm) -> None:
         raise HostError(
             f"VM {spec.vm}: kernel {spec.kernel} is gone", hint="`vmm kernel list` shows what there is"
         )
-    for mount in spec.mounts:
-        _check_mount(context, spec, mount)
     runner = driver(spec.driver)
     launch = Launch(spec, paths, kernel, context.host.binaries.get(spec.driver, ""), context.host.kvm_usable)
-    process = runner.start(launch)
+    if action.snapshot:
+        process = snapshotter(spec.driver).load(launch, memory_files(paths, spec.name, action.snapshot))
+    else:
+        # Not to those of a snapshot: its guest has them mounted, and knows what stands where.
+        for mount in spec.mounts:
+            _check_mount(context, spec, mount)
+        process = runner.start(launch)
     try:
         context.update(spec.name, state="running", process=process, started=now(), health="")
     except BaseException:
@@ -98,6 +105,22 @@ def wait_vm(context: Context, action: WaitVm, progress: Progress) -> None:
             context.update(spec.name, health="unhealthy")
         raise
     context.update(spec.name, health="healthy")
+
+
+def set_clock(context: Context, action: SetClock, progress: Progress) -> None:
+    """Sets a guest's clock over SSH where it is wrong; one that has no SSH keeps the time its VMM gave it."""
+    spec = action.spec
+    if not answers(spec, CONNECT_S):
+        progress("it has no SSH, so nobody looked at its clock")
+        return
+    at = int(time.time())
+    script = f"off=$(($(date +%s) - {at})); [ $off -gt -2 ] && [ $off -lt 5 ] || date -u -s @{at}"
+    result = run_in_guest(context.paths, spec, script, timeout_s=PEERS_TIMEOUT_S)
+    if result.returncode != 0:
+        said = result.stderr.decode(errors="replace").strip()
+        raise HostError(
+            f"VM {spec.vm}: cannot set the guest's clock: {said}", hint=f"set it by hand: vmm ssh {spec.vm}"
+        )
 
 
 def update_peers(context: Context, action: UpdatePeers) -> None:

@@ -84,6 +84,12 @@ def take_snapshot(paths: Paths, name: str, snapshot: str, tell: Tell) -> Taken:
     return Taken(made, still.seconds)
 
 
+def memory_files(paths: Paths, name: str, snapshot: str) -> MemoryFiles:
+    """Where a snapshot's memory lies."""
+    folder = paths.snapshot(name, snapshot)
+    return MemoryFiles(str(folder / snapshots.STATE), str(folder / snapshots.MEMORY))
+
+
 class _Standstill:
     """The guest is paused in this block, and runs again after it if it did before, whatever happens."""
 

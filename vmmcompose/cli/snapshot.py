@@ -6,11 +6,11 @@ from typing import Any
 import click
 
 from vmmcompose.cli import complete
-from vmmcompose.cli.invocation import Invocation, pass_invocation, print_json
+from vmmcompose.cli.invocation import Invocation, Seconds, pass_invocation, print_json
 from vmmcompose.cli.project import find_record, nearest
-from vmmcompose.errors import UsageError
+from vmmcompose.errors import UsageError, VmmError
 from vmmcompose.model.record import Record
-from vmmcompose.model.snapshot import NAME, Snapshot
+from vmmcompose.model.snapshot import NAME, Restore, Snapshot, UnreadableSnapshot
 
 SCHEMA_VERSION = 1
 HEADER = ("VM", "SNAPSHOT", "CREATED", "MEMORY", "ON DISK", "DRIVER")
@@ -23,12 +23,40 @@ instead, for other VMs to begin with.
 Examples:
   vmm snapshot create web
   vmm snapshot create web before-upgrade"""
+_RESTORE_HELP = """Go back to a snapshot, the newest where none is named: the VM goes on where it was then.
+
+Memory and disks become what they were; what was written since is lost, so that is asked about. Address, forwards and
+the like stay as they are. The guest's clock is set. The snapshot stays and can be gone back to again.
+
+Possible only where and as the VM was: the same CPU model, a Firecracker that reads the snapshot, the same address and
+mounts.
+
+\b
+Examples:
+  vmm snapshot restore web
+  vmm snapshot restore web before-upgrade --allow-data-loss"""
 _DELETE_HELP = """Delete snapshots. A VM that was restored from one runs on.
 
 \b
 Examples:
   vmm snapshot delete web before-upgrade
   vmm snapshot delete web 20260131-120000 20260201-120000"""
+
+_IN_MEMORY = (
+    "image",
+    "kernel",
+    "boot_args",
+    "cpus",
+    "memory_mib",
+    "disk_mib",
+    "hostname",
+    "ssh_keys",
+    "dns",
+    "mounts",
+    "env",
+    "files",
+)
+"""What a guest's memory and disks were made with; the rest of a VM is the host's business and stays."""
 
 
 @click.group()
@@ -101,6 +129,37 @@ def list_snapshots(invocation: Invocation, vm: str, *, as_json: bool) -> None:
             invocation.say(f"{row['vm']}: snapshot {row['name']} cannot be used: {row['fault']}")
 
 
+@snapshot.command(help=_RESTORE_HELP)
+@_vm
+@click.argument("name", metavar="[NAME]", default="", shell_complete=complete.snapshots)
+@click.option("--allow-data-loss", is_flag=True, help="Do not ask: what was written since is lost.")
+@click.option("--wait/--no-wait", default=True, help="Wait until the VM answers [default: wait].")
+@click.option(
+    "--timeout",
+    type=Seconds(min=0, min_open=True),
+    metavar="SECONDS",
+    help="How long it may take until it answers [default: its healthcheck's timeout, or 120].",
+)
+@pass_invocation
+def restore(
+    invocation: Invocation, vm: str, name: str, timeout: float | None, *, allow_data_loss: bool, wait: bool
+) -> None:
+    """`vmm snapshot restore`."""
+    from vmmcompose.cli.converging import Consent, converge_shown
+    from vmmcompose.cli.targets import recorded
+    from vmmcompose.host.access import require_root
+    from vmmcompose.model.options import Options
+
+    require_root("going back to a snapshot")
+    record = find_record(invocation, vm)
+    asked = _restore(invocation, record, name)
+    (target,) = recorded(invocation, (record.spec.name,))
+    fields = {field: getattr(asked.snapshot.record.spec, field) for field in _IN_MEMORY}
+    desired = target.changed(power="running", hypervisor=asked.snapshot.record.spec.driver, **fields)
+    options = Options(only=target.only, alone=True, wait=wait, timeout_s=timeout, restore=asked)
+    converge_shown(invocation, desired, options, Consent(allow_data_loss))
+
+
 @snapshot.command(help=_DELETE_HELP)
 @_vm
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete.snapshots)
@@ -122,6 +181,31 @@ def delete(invocation: Invocation, vm: str, names: tuple[str, ...]) -> None:
         for name in names:
             delete_snapshot(paths, spec.name, name)
             invocation.say(f"{spec.vm}: snapshot {name} deleted")
+
+
+def _restore(invocation: Invocation, record: Record, name: str) -> Restore:
+    """The snapshot named, or the newest, and what this host says to it."""
+    from vmmcompose.apply.snapshots import memory_files
+    from vmmcompose.drivers import snapshotter
+    from vmmcompose.host import kvm, snapshots
+
+    paths, spec = invocation.paths(), record.spec
+    found = snapshots.read_snapshots(paths, spec.name)
+    if not found:
+        snapshotter(spec.driver)
+    chosen = next((one for one in reversed(found) if name in ("", one.name)), None)
+    if chosen is None:
+        raise no_snapshot(spec.vm, name, [one.name for one in found])
+    if isinstance(chosen, UnreadableSnapshot):
+        raise VmmError(
+            f"VM {spec.vm}: snapshot {chosen.name} cannot be used: {chosen.why}",
+            hint=f"`vmm snapshot delete {spec.vm} {chosen.name}` takes it away",
+        )
+    files = memory_files(paths, spec.name, chosen.name)
+    kept_by = chosen.record.spec.driver
+    binary = kvm.find_binary(invocation.settings(), kept_by)
+    fault = snapshotter(kept_by).snapshot_fault(binary, files) if binary else ""
+    return Restore(chosen, str(paths.root), kvm.cpu_model(), fault)
 
 
 def rows_of(invocation: Invocation, record: Record) -> list[dict[str, Any]]:
@@ -157,5 +241,7 @@ def names_of(invocation: Invocation, name: str) -> list[str]:
 
 def no_snapshot(vm: str, name: str, known: list[str]) -> UsageError:
     """The error for a name that no snapshot of a VM has."""
-    hint = nearest(name, known) or (f"it has: {', '.join(known)}" if known else f"`vmm snapshot create {vm}`")
+    if not known:
+        return UsageError(f"VM {vm} has no snapshots", hint=f"`vmm snapshot create {vm}` makes one")
+    hint = nearest(name, known) or f"it has: {', '.join(known)}"
     return UsageError(f"VM {vm} has no snapshot {name!r}", hint=hint)

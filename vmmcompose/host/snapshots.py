@@ -137,6 +137,62 @@ def publish(paths: Paths, name: str, temp: Path, snapshot: Snapshot) -> None:
         raise failed(f"cannot keep the snapshot in {target}", error) from error
 
 
+def stage_disks(paths: Paths, name: str, snapshot: Snapshot, cancel: Cancel) -> None:
+    """Copies a snapshot's disks beside the VM's own, under temporary names; the VM may run meanwhile.
+
+    Raises:
+        HostError: something is missing, or the disk is full; no copy is left.
+    """
+    staged = [(source, _staged(target)) for target, source in _kept(paths, name, snapshot)]
+    make_dir(paths.mount_dir(name), 0o755)
+    try:
+        for source, temp in staged:
+            temp.unlink(missing_ok=True)
+            disks.copy_disk(source, temp, lambda _done, _total: cancel())
+            _flush(temp)
+    except BaseException:
+        for _, temp in staged:
+            with suppress(OSError):
+                temp.unlink(missing_ok=True)
+        raise
+
+
+def put_in_place(paths: Paths, name: str, snapshot: Snapshot) -> None:
+    """Gives the copies of `stage_disks`, made by this process, the names of a stopped VM's disks.
+
+    Interrupted in the middle, every disk is an old one or a new one as a whole. A root disk between its old and
+    its new sidecar has none, so that nobody takes it for what it is not.
+
+    Raises:
+        HostError: the system refused.
+    """
+    try:
+        Path(paths.disk_info(name)).unlink(missing_ok=True)
+        for target, _ in _kept(paths, name, snapshot):
+            _staged(target).rename(target)
+            sync_dir(target.parent)
+    except OSError as error:
+        raise failed(f"cannot put the disks of {snapshot.name} in place", error) from error
+
+
+def _kept(paths: Paths, name: str, snapshot: Snapshot) -> list[tuple[Path, Path]]:
+    """A VM's sidecars and disks, and their like in the snapshot. Sidecars are files too small to be missed."""
+    folder = Path(paths.snapshot(name, snapshot.name))
+    return list(_disks(paths, name, snapshot.tags, folder))
+
+
+def _staged(target: Path) -> Path:
+    """The name of a copy that waits for its turn: this process's, whichever thread takes it up again."""
+    return Path(f"{target}.tmp.{os.getpid()}")
+
+
+def _flush(path: Path) -> None:
+    try:
+        sync_dir(path)
+    except OSError as error:
+        raise failed(f"cannot flush {path}", error) from error
+
+
 def delete_snapshot(paths: Paths, name: str, snapshot: str) -> None:
     """Deletes a snapshot. A VM that was restored from it and runs keeps its memory.
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from vmmcompose.model.snapshot import Restore
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -31,5 +33,7 @@ class Options:
     """Names of records of baremetalvmm that become ours: they are not in the way."""
     rebuild_mounts: tuple[str, ...] = ()
     """Tags of mounts of the chosen VMs whose images are made anew although nothing asks for it."""
+    restore: Restore | None = None
+    """The snapshot that the one chosen VM goes back to."""
     restart: bool = False
     """Stop and start the chosen VMs although nothing asks for it."""

@@ -6,6 +6,7 @@ from typing import Literal
 from vmmcompose.model.desired import Mount
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.record import Process, Record
+from vmmcompose.model.snapshot import Snapshot
 from vmmcompose.model.spec import VmSpec
 
 
@@ -86,10 +87,28 @@ class DeleteTap:
 
 
 @dataclass(frozen=True, slots=True)
+class StageDisks:
+    """Copy a snapshot's disks beside a VM's own, which it may still use."""
+
+    name: str
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreDisks:
+    """Put the copies in the place of a stopped VM's disks: data is lost."""
+
+    name: str
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
 class StartVm:
     """Start the VMM process and the guest in it."""
 
     spec: VmSpec
+    snapshot: str = ""
+    """The snapshot it goes on from, instead of booting; its disks are in place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +147,13 @@ class WaitVm:
 
 
 @dataclass(frozen=True, slots=True)
+class SetClock:
+    """Set a restored guest's clock, which may have stood still since its snapshot."""
+
+    spec: VmSpec
+
+
+@dataclass(frozen=True, slots=True)
 class UpdatePeers:
     """Write /etc/hosts in a running guest."""
 
@@ -160,11 +186,14 @@ Action = (
     | SyncNetwork
     | CreateTap
     | DeleteTap
+    | StageDisks
+    | RestoreDisks
     | StartVm
     | StopVm
     | PauseVm
     | ResumeVm
     | WaitVm
+    | SetClock
     | UpdatePeers
     | DeleteVm
     | SweepFile
@@ -182,7 +211,17 @@ class Reason:
 
 
 ChangeKind = Literal[
-    "create", "update", "start", "stop", "pause", "resume", "restart", "replace", "repair", "delete"
+    "create",
+    "update",
+    "start",
+    "stop",
+    "pause",
+    "resume",
+    "restart",
+    "restore",
+    "replace",
+    "repair",
+    "delete",
 ]
 
 

@@ -30,6 +30,19 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Restore:
+    """A snapshot to go back to, and what this host says to it."""
+
+    snapshot: Snapshot
+    root: str
+    """The data folder."""
+    cpu: str
+    """The host's CPU model."""
+    fault: str = ""
+    """Why the driver's program cannot load it; empty where it can."""
+
+
+@dataclass(frozen=True, slots=True)
 class UnreadableSnapshot:
     """A snapshot whose description cannot be read; it can only be deleted."""
 

@@ -26,6 +26,7 @@ from vmmcompose.plan.checks import (
 from vmmcompose.plan.endings import work_absent, work_amended, work_created, work_paused, work_stopped
 from vmmcompose.plan.graph import weave
 from vmmcompose.plan.hand import added_forwards, check_fresh, check_paused, without_adopted
+from vmmcompose.plan.restoring import check_restore, restored_view, work_restored
 from vmmcompose.plan.specs import choose_specs
 from vmmcompose.plan.strays import stray_disks, stray_processes, stray_taps
 from vmmcompose.plan.view import Index, index
@@ -61,6 +62,7 @@ def make_plan(
         if work.start is not None or work.creates:
             spec = specs.by_vm[work.vm]
             view = look.view(spec.name, spec.id, spec.driver)
+            view = restored_view(spec, view) if work.start is not None and work.start.snapshot else view
             replaced = work.change is not None and work.change.kind == "replace"
             problems += check_vm(spec, view, observed, capabilities, replaced=replaced)
     going = {
@@ -71,6 +73,13 @@ def make_plan(
     created = [specs.by_vm[w.vm] for w in works if w.change is not None and w.change.kind == "create"]
     problems += explain_auto(created, desired, settings, observed.host)
     problems += check_fresh(ours, options)
+    if options.restore is not None:
+        problems += [
+            problem
+            for vm in options.only
+            if vm in specs.by_vm and vm in ours
+            for problem in check_restore(specs.by_vm[vm], ours[vm], options.restore)
+        ]
     problems += check_paused(desired, look, only)
     problems += added_forwards(running)
     if desired.project and not options.remove_orphans:
@@ -107,10 +116,9 @@ def _works(
             continue
         record = ours.get(vm.name)
         chosen = not options.only or vm.name in options.only
-        mine = options if chosen else replace(options, recreate=False, restart=False)
+        mine = options if chosen else replace(options, recreate=False, restart=False, restore=None)
         if vm.power == "running" and vm.name in specs:
-            spec = specs[vm.name]
-            works.append(work_running(spec, find_image(spec, look.observed), look, settings, mine))
+            works.append(_running(specs[vm.name], record, look, settings, mine))
         elif vm.power == "paused" and record is not None:
             works.append(work_paused(record, look))
         elif vm.power == "stopped":
@@ -127,6 +135,14 @@ def _works(
                     )
                 )
     return works
+
+
+def _running(
+    spec: VmSpec, record: Record | None, look: Index, settings: Settings, options: Options
+) -> VmWork:
+    if options.restore is not None and record is not None:
+        return work_restored(spec, record, options.restore, look, options)
+    return work_running(spec, find_image(spec, look.observed), look, settings, options)
 
 
 def _stopped(record: Record | None, spec: VmSpec | None, look: Index, options: Options) -> list[VmWork]:

@@ -32,11 +32,14 @@ _PHASES: dict[type, Phase] = {
     actions.SyncNetwork: Phase("bridge and rules"),
     actions.CreateTap: Phase("making its TAP"),
     actions.DeleteTap: Phase("deleting its TAP"),
+    actions.StageDisks: Phase("copying the snapshot's disks", "disks copied"),
+    actions.RestoreDisks: Phase("putting the snapshot's disks in place"),
     actions.StartVm: Phase("starting", "started"),
     actions.StopVm: Phase("shutting down", "shut down"),
     actions.PauseVm: Phase("pausing", "paused"),
     actions.ResumeVm: Phase("resuming", "resumed"),
     actions.WaitVm: Phase("waiting for an answer", "ready"),
+    actions.SetClock: Phase("setting its clock"),
     actions.UpdatePeers: Phase("updating its hosts file"),
     actions.DeleteVm: Phase("deleting", "deleted"),
     actions.SweepFile: Phase("sweeping a leftover"),
@@ -49,6 +52,8 @@ def phase(step: Step) -> Phase:
     match step.action:
         case actions.BuildMount(mount=mount):
             return Phase(f"building mount {mount.tag}", f"mount {mount.tag} built")
+        case actions.StartVm(snapshot=snapshot) if snapshot:
+            return Phase(f"going on from snapshot {snapshot}", f"goes on from snapshot {snapshot}")
         case actions.WaitVm(spec=spec) if spec.healthcheck is not None:
             return Phase("waiting for its healthcheck", "healthy")
         case actions.SweepFile(path=path):
@@ -117,6 +122,7 @@ _DONE = {
     "pause": "paused",
     "resume": "resumed",
     "restart": "restarted",
+    "restore": "restored",
     "replace": "replaced",
     "repair": "repaired",
     "delete": "deleted",

@@ -235,3 +235,41 @@ def test_a_broken_description_is_told_and_can_be_deleted(vm: Vm, text: str) -> N
     assert (bad.name, other) == ("bad", good)
     snapshots.delete_snapshot(vm.paths, vm.name, "bad")
     assert vm.folders() == ["good"]
+
+
+def staged(vm: Vm) -> list[Path]:
+    return [path for path in Path(vm.paths.root).rglob("*") if ".tmp." in path.name]
+
+
+def test_disks_go_back_in_two_moves(vm: Vm) -> None:
+    kept = vm.take().snapshot
+    disk, image = Path(vm.paths.disk(vm.name)), Path(vm.paths.mount(vm.name, "site"))
+    before = disk.read_bytes(), image.read_bytes()
+    disk.write_bytes(b"new")
+    image.write_bytes(b"new")
+    disk.with_name("root.json").write_text('{"image": "another"}')
+    snapshots.stage_disks(vm.paths, vm.name, kept, lambda: None)
+    assert (disk.read_bytes(), image.read_bytes()) == (b"new", b"new")
+    snapshots.put_in_place(vm.paths, vm.name, kept)
+    assert (disk.read_bytes(), image.read_bytes()) == before
+    assert disk.with_name("root.json").read_text() == "{}"
+    assert staged(vm) == []
+    assert Path(vm.paths.snapshot(vm.name, "kept") / "root.ext4").read_bytes() == before[0]
+
+
+def test_a_disk_that_fills_up_on_the_way_back_changes_nothing(vm: Vm) -> None:
+    kept = vm.take().snapshot
+    disk = Path(vm.paths.disk(vm.name))
+    disk.write_bytes(b"new")
+    with files_of_at_most(2 * MIB), pytest.raises(NoSpace):
+        snapshots.stage_disks(vm.paths, vm.name, kept, lambda: None)
+    assert disk.read_bytes() == b"new"
+    assert staged(vm) == []
+
+
+def test_a_snapshot_without_a_disk_is_no_way_back(vm: Vm) -> None:
+    kept = vm.take().snapshot
+    Path(vm.paths.snapshot(vm.name, "kept") / "mounts" / "site.ext4").unlink()
+    with pytest.raises(HostError, match=r"site\.ext4"):
+        snapshots.stage_disks(vm.paths, vm.name, kept, lambda: None)
+    assert staged(vm) == []
