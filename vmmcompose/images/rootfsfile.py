@@ -23,6 +23,8 @@ _MAGIC: tuple[tuple[int, bytes, Form], ...] = (
     (0, b"\x28\xb5\x2f\xfd", "zstd"),
     (1024 + 56, b"\x53\xef", "ext4"),
 )
+START = 2048
+"""Bytes that tell what a file is."""
 LIMIT = 64 << 30
 """Bytes of a root filesystem, unpacked; more is a mistake or an attack."""
 _SLACK_MIB = 256
@@ -80,9 +82,13 @@ def form_of(file: Path) -> Form:
     """
     try:
         with file.open("rb") as opened:
-            start = opened.read(2048)
+            return form_of_start(opened.read(START))
     except OSError as error:
         raise failed(f"cannot read {file}", error) from error
+
+
+def form_of_start(start: bytes) -> Form:
+    """What a file is that begins with these `START` bytes."""
     return next((form for at, magic, form in _MAGIC if start[at : at + len(magic)] == magic), "")
 
 

@@ -15,8 +15,14 @@ from typing import IO, Any, Protocol
 from vmmcompose.errors import HostError, HostUnfit
 
 CHUNK = 256 * 1024
+_MAGICS = (
+    (b"\x1f\x8b", "gzip"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"BZh", "bzip2"),
+    (b"\x28\xb5\x2f\xfd", "zstd"),
+)
 _MAGIC = 8
-"""Bytes that tell how a stream is compressed."""
+"""Bytes that are enough to tell."""
 _XZ_MEMORY = 512 << 20
 """Bytes xz may take; its own highest level takes 65 MiB."""
 
@@ -101,17 +107,23 @@ def decompressed(source: Reader, what: str) -> Iterator[Reader]:
         start += more
     whole = io.BufferedReader(_Joined(start, source), CHUNK)
     with _telling(what):
-        if start.startswith(b"\x1f\x8b"):
-            yield gzip.GzipFile(fileobj=whole)
-        elif start.startswith(b"\xfd7zXZ\x00"):
-            yield _Xz(whole)
-        elif start.startswith(b"BZh"):
-            yield bz2.BZ2File(whole)
-        elif start.startswith(b"\x28\xb5\x2f\xfd"):
-            with _zstd(whole, what) as plain:
-                yield plain
-        else:
-            yield whole
+        match compression(start):
+            case "gzip":
+                yield gzip.GzipFile(fileobj=whole)
+            case "xz":
+                yield _Xz(whole)
+            case "bzip2":
+                yield bz2.BZ2File(whole)
+            case "zstd":
+                with _zstd(whole, what) as plain:
+                    yield plain
+            case _:
+                yield whole
+
+
+def compression(start: bytes) -> str:
+    """What a stream that begins so is compressed with: `gzip`, `xz`, `bzip2`, `zstd`; empty where it is not."""
+    return next((tool for magic, tool in _MAGICS if start.startswith(magic)), "")
 
 
 @contextmanager

@@ -24,9 +24,11 @@ def list_images(invocation: Invocation, *, as_json: bool) -> None:
             "size_bytes": item.size_bytes,
             "allocated_bytes": os.stat(item.path).st_blocks * 512,
             "digest": item.digest,
-            **known(store.read_info(paths.image_info(name)), "source", "created"),
+            **known(info, "source", "created"),
+            **({"config": info["config"]} if "config" in info else {}),
         }
         for name, item in store.list_images(paths).items()
+        for info in (store.read_info(paths.image_info(name)),)
     ]
     if as_json:
         print_json({"schema_version": SCHEMA_VERSION, "images": rows})
