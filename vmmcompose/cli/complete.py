@@ -71,6 +71,15 @@ def images(invocation: "Invocation", _ctx: click.Context) -> Iterable[str]:
 
 
 @_offering
+def pullable_images(_invocation: "Invocation", _ctx: click.Context) -> Iterable[str]:
+    """Images that can be had without asking a server: those that are built here, and the usual one."""
+    from vmmcompose.images.build import RECIPES
+    from vmmcompose.images.pull import DEFAULT_IMAGE
+
+    return {*RECIPES, DEFAULT_IMAGE}
+
+
+@_offering
 def kernels(invocation: "Invocation", _ctx: click.Context) -> Iterable[str]:
     """Kernels in the store, `default` included."""
     from vmmcompose.host import store

@@ -42,6 +42,7 @@ COMMANDS = {
     "config": Entry(f"{_CLI}.config", "config", "Show and change the settings", _HOST),
     "adopt": Entry(f"{_CLI}.adopt", "adopt", "Take over VMs of baremetalvmm", _HOST),
     "autostart": Entry(f"{_CLI}.autostart", "autostart", "Bring up at boot what was up before", _HOST),
+    "setup": Entry(f"{_CLI}.setup", "setup", "Get this host ready: Firecracker, a kernel, an image", _HOST),
     "doctor": Entry(f"{_CLI}.doctor", "doctor", "Check what this host can do, and say what to do", _HOST),
     "completion": Entry(f"{_CLI}.completion", "completion", "Print a shell's completion script", _HOST),
     "uninstall": Entry(f"{_CLI}.uninstall", "uninstall", "Remove what vmm has put on this host", _HOST),

@@ -94,7 +94,11 @@ def _drivers(settings: Settings, _paths: Paths) -> Iterator[Check]:
         yield Check("firecracker", "ok", _told(firecracker, ("--version",)))
     else:
         status: Status = "warn" if usable else "ok"
-        hint = "put it on the PATH or name it in VMM_FIRECRACKER" if usable else ""
+        hint = (
+            "`vmm setup` installs it; elsewhere than on the PATH, name it in VMM_FIRECRACKER"
+            if usable
+            else ""
+        )
         yield Check("firecracker", status, f"{settings.firecracker_binary} not found", hint)
     if qemu:
         yield Check("qemu", "ok", _told(qemu, ("--version",)))

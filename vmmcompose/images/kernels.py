@@ -45,7 +45,7 @@ def import_package(
     """
     if name:
         publish.check_name(name)
-    found = packages.with_dependencies([package or _default_package()], on_progress, _is_versioned)
+    found = packages.with_dependencies([package or default_package()], on_progress, _is_versioned)
     versioned = [item for item in found if _is_versioned(item)] or list(found)
     image = next((item for item in versioned if "-image-" in item), versioned[0])
     name = name or publish.check_name(re.sub(r"^linux-image-(unsigned-)?", "", image))
@@ -110,7 +110,12 @@ def _is_versioned(name: str) -> bool:
     return _VERSIONED.match(name) is not None
 
 
-def _default_package() -> str:
+def default_package() -> str:
+    """The distribution's small kernel for virtual machines.
+
+    Raises:
+        HostUnfit: this is neither Debian nor Ubuntu.
+    """
     system = packages.distribution()
     for candidate in (system.get("ID", ""), *system.get("ID_LIKE", "").split()):
         if candidate in _META_PACKAGE:

@@ -6,14 +6,29 @@ from typing import Any
 import click
 
 from vmmcompose.cli.invocation import Invocation, pass_invocation, print_json
+from vmmcompose.cli.remote import show_remote
 from vmmcompose.cli.stored import SCHEMA_VERSION, known, print_table
 
+_HELP = """List the root filesystems in the store, or with --remote those that `vmm image pull` can bring.
 
-@click.command(name="list")
+--remote asks the repositories of the setting release_repos and Firecracker's bucket. A source that does not
+answer is named on standard error, and the rest is listed.
+
+\b
+Examples:
+  vmm image list
+  vmm image list --remote --json"""
+
+
+@click.command(name="list", help=_HELP)
+@click.option("--remote", is_flag=True, help="What can be pulled, and from where.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with a versioned shape.")
 @pass_invocation
-def list_images(invocation: Invocation, *, as_json: bool) -> None:
-    """List the root filesystems in the store."""
+def list_images(invocation: Invocation, *, remote: bool, as_json: bool) -> None:
+    """`vmm image list`."""
+    if remote:
+        show_remote(invocation, "image", as_json=as_json)
+        return
     from vmmcompose.host import store
 
     paths = invocation.paths()

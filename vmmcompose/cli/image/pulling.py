@@ -2,6 +2,7 @@
 
 import click
 
+from vmmcompose.cli.complete import pullable_images
 from vmmcompose.cli.invocation import Invocation, pass_invocation
 
 _HELP = """Put a root filesystem into the store: downloaded, or built here where that is not possible.
@@ -25,7 +26,7 @@ Examples:
 
 
 @click.command(name="pull", help=_HELP)
-@click.argument("name", required=False, default="")
+@click.argument("name", required=False, default="", shell_complete=pullable_images)
 @click.option(
     "--from", "origin", type=click.Choice(["github", "s3", "build"]), default=None, help="Only from there."
 )
