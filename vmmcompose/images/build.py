@@ -1,4 +1,4 @@
-"""Images built here from the distribution's packages: `tiny` and `debian-12`."""
+"""Images built here from distributions' packages, each by its recipe."""
 
 import os
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vmmcompose.errors import HostUnfit
 from vmmcompose.host import locks, store
-from vmmcompose.images import debian, publish, tiny
+from vmmcompose.images import debian, publish, tiny, ubuntu
 from vmmcompose.images.imagefile import publish_tree
 from vmmcompose.images.packages import Progress
 from vmmcompose.model.observed import Image
@@ -28,7 +28,8 @@ class Recipe:
 
 TINY = Recipe("build tiny", tiny.make_tree, slack_mib=8)
 DEBIAN = Recipe("build debian-12", debian.make_tree, slack_mib=64)
-RECIPES = {"tiny": TINY, "debian-12": DEBIAN}
+UBUNTU = Recipe("build ubuntu-24.04", ubuntu.make_tree, slack_mib=64)
+RECIPES = {"tiny": TINY, "debian-12": DEBIAN, "ubuntu-24.04": UBUNTU}
 """By the name of the image."""
 
 

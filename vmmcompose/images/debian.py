@@ -1,5 +1,6 @@
 """The file tree of the image `debian-12`: systemd, an SSH server, and what a guest of vmm needs not masked."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from vmmcompose.errors import HostError, HostUnfit
@@ -57,7 +58,7 @@ STATUS = "var/lib/dpkg/status"
 _STATUS_LIMIT = 64 << 20
 
 
-def make_tree(tree: Path, work: Path, on_progress: Progress) -> dict[str, str]:
+def make_tree(tree: Path, _work: Path, on_progress: Progress) -> dict[str, str]:
     """Fills `tree` with mmdebstrap; gives package names with versions.
 
     Raises:
@@ -70,7 +71,7 @@ def make_tree(tree: Path, work: Path, on_progress: Progress) -> dict[str, str]:
             hint="apt-get install debian-archive-keyring",
         )
     on_progress(f"fetching and unpacking Debian {_SUITE} with mmdebstrap; this takes a minute")
-    packages.run(_argv(tree), "build a Debian", cwd=str(work), timeout_s=1800)
+    bootstrap(tree, _SUITE)
     customize(tree)
     return installed(tree)
 
@@ -106,8 +107,22 @@ def installed(tree: Path) -> dict[str, str]:
     }
 
 
-def _argv(tree: Path) -> list[str]:
+def bootstrap(tree: Path, suite: str, *, sources: Sequence[str] = (), keyring: Path | None = None) -> None:
+    """Fills a tree with a release of Debian or one like it: an init, an SSH server and what goes with them.
+
+    Args:
+        tree: is made.
+        suite: the release's name.
+        sources: lines of a sources.list(5); none for Debian's own mirror.
+        keyring: the keys that the packages' lists are signed with; none for the host's.
+
+    Raises:
+        HostUnfit: mmdebstrap is not installed.
+        HostError: a package could not be fetched.
+    """
     options = ["--mode=root", "--variant=minbase", "--format=directory", "--quiet"]
     options += [f"--aptopt={option}" for option in _APT_OPTIONS]
     options += [f"--dpkgopt={option}" for option in _DPKG_OPTIONS]
-    return ["mmdebstrap", *options, f"--include={','.join(_PACKAGES)}", _SUITE, str(tree)]
+    options += [f"--keyring={keyring}"] if keyring else []
+    argv = ["mmdebstrap", *options, f"--include={','.join(_PACKAGES)}", suite, str(tree), *sources]
+    packages.run(argv, f"build {suite}", cwd=str(tree.parent), timeout_s=1800)

@@ -4,23 +4,25 @@ import click
 
 from vmmcompose.cli.invocation import Invocation, pass_invocation
 
-_RECIPES = ("tiny", "debian-12")
+RECIPES = ("tiny", "debian-12", "ubuntu-24.04")
 
-_BUILD_HELP = """Build a root filesystem from the distribution's packages. Needs root.
+_BUILD_HELP = """Build a root filesystem from a distribution's packages. Needs root.
 
 \b
-tiny       busybox and dropbear, about 20 MiB; answers on SSH in seconds, also under emulation, and serves
-           the mount called `site` on port 80
-debian-12  Debian with systemd and an SSH server, made with mmdebstrap
+tiny          busybox and dropbear, about 20 MiB; answers on SSH in seconds, also under emulation, and serves
+              the mount called `site` on port 80
+debian-12     Debian with systemd and an SSH server, made with mmdebstrap
+ubuntu-24.04  the same of Ubuntu; VMM_UBUNTU_MIRROR names another mirror than Ubuntu's own
 
 \b
 Examples:
   vmm image build tiny
-  vmm image build debian-12 --name base --force"""
+  vmm image build debian-12 --name base --force
+  VMM_UBUNTU_MIRROR=http://mirror.example/ubuntu vmm image build ubuntu-24.04"""
 
 
 @click.command(name="build", help=_BUILD_HELP)
-@click.argument("recipe", type=click.Choice(_RECIPES))
+@click.argument("recipe", type=click.Choice(RECIPES))
 @click.option("--name", default="", help="What to call it; by default as the recipe.")
 @click.option("--force", is_flag=True, help="Replace an image of that name.")
 @pass_invocation
@@ -28,6 +30,6 @@ def build_image(invocation: Invocation, recipe: str, name: str, *, force: bool) 
     """`vmm image build`."""
     from vmmcompose.images import build
 
-    make = build.build_tiny if recipe == "tiny" else build.build_debian
-    done = make(invocation.paths(), invocation.say, name=name or recipe, force=force)
+    chosen = build.RECIPES[recipe]
+    done = build.build(invocation.paths(), chosen, name or recipe, invocation.say, force=force)
     click.echo(done.name)
