@@ -101,6 +101,8 @@ def _configure_ssh(root: Rooted) -> None:
         if not found:
             continue
         root.link(f"etc/systemd/system/multi-user.target.wants/{unit}.service", found)
+        # Ubuntu's service would not start without its socket, which is masked.
+        root.remove(f"etc/systemd/system/{unit}.service.requires/{unit}.socket")
         drop_in = root.read("etc/systemd/system/ssh.service.d/vmm.conf")
         if unit != "ssh" and drop_in is not None:
             root.write(f"etc/systemd/system/{unit}.service.d/vmm.conf", drop_in)

@@ -21,6 +21,7 @@ SYSTEMD: Tree = {
     "sbin": Path("usr/sbin"),
     "etc/ssh/sshd_config": "UsePAM yes\n",
     "etc/ssh/ssh_host_rsa_key": "another's",
+    "etc/systemd/system/sshd.service.requires/sshd.socket": Path("/usr/lib/systemd/system/sshd.socket"),
     "etc/shadow": "root:!locked:1::::::\nada:!:1::::::\n",
     "etc/cloud/cloud.cfg": "",
     "etc/fstab": "LABEL=cloudimg-rootfs / ext4\n",
@@ -61,6 +62,7 @@ def test_an_image_with_systemd_is_told_that_it_is_a_guest(tmp_path: Path) -> Non
         os.readlink(units / "multi-user.target.wants/sshd.service") == "/usr/lib/systemd/system/sshd.service"
     )
     assert "ssh-keygen" in (units / "sshd.service.d/vmm.conf").read_text()
+    assert not os.path.lexists(units / "sshd.service.requires/sshd.socket"), "it is masked"
     assert os.readlink(units / "networking.service") == "/dev/null"
     assert (tree / "etc/cloud/cloud-init.disabled").exists()
     assert "cloudimg" not in (tree / "etc/fstab").read_text()
