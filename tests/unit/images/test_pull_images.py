@@ -90,9 +90,9 @@ def test_what_is_no_root_filesystem_is_refused(scene: Scene, tmp_path: Path) -> 
     half = image_of(tmp_path, {"etc/hello": "there\n"}).read_bytes()[:3_000_000]
     for content in (b"<html>", gzip.compress(b"<html>"), b"\x1f\x8bnothing", half, gzip.compress(half)):
         scene.github.pages = [[]]
-        scene.github.release("rootfs-24.04-20260105", {"rootfs.ext4": content})
+        scene.github.release("rootfs-22.04-20260105", {"rootfs.ext4": content})
         with pytest.raises(HostError, match="cannot be had") as caught:
-            scene.pull_image("ubuntu-24.04")
+            scene.pull_image("ubuntu-22.04")
         assert len(caught.value.problems) == 2
         assert store.list_images(scene.paths) == {}
         assert scene.leftovers() == []
