@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 
 from vmmcompose.errors import HostError, HostUnfit
 from vmmcompose.host.files import make_dir, write_atomic
@@ -137,6 +138,9 @@ def remove_unit(settings: Settings) -> bool:
     _unlink(wanted)
     _unlink(path)
     _reload()
+    if booted_with_systemd():
+        with suppress(HostError):  # one that had not failed has nothing to forget
+            _systemctl("reset-failed", name)
     return there
 
 

@@ -67,7 +67,7 @@ def test_what_ran_runs_again_and_one_broken_vm_stops_no_other(tmp_path: Path) ->
         assert listed == ["VM broken: broken", "project lab: db web"]
 
         done = lab.vmm("autostart", "run", code=1)
-        assert "1 of 2 did not come up: VM broken" in done.stderr
+        assert "1 of 2 did not come up as a whole: VM broken" in done.stderr
         assert "broken: " in done.stderr
         states = {row["name"]: row["state"] for row in json.loads(lab.vmm("list", "--json").stdout)["vms"]}
         assert states["lab-web"] == states["lab-db"] == "running"

@@ -95,7 +95,7 @@ def _all(invocation: Invocation, wanted: list[Group]) -> None:
     if failed:
         count = f"{len(failed)} of {len(wanted)}"
         raise ApplyFailed(
-            f"{count} did not come up: {', '.join(failed)}; the others did",
+            f"{count} did not come up as a whole: {', '.join(failed)}",
             hint="see above; `vmm autostart run` tries them again, `vmm plan` shows what is left",
         )
     invocation.say(f"brought up: {', '.join(map(_title, wanted))}")
