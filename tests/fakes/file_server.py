@@ -1,6 +1,7 @@
 """A web server on loopback with files, and the ways a server can fail: tests say what the next answers are."""
 
 import hashlib
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -78,11 +79,16 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(files: Files) -> Iterator[Files]:
-    """The files, on 127.0.0.1 and a free port."""
+def serving(files: Files, *, certificate: tuple[str, str] | None = None) -> Iterator[Files]:
+    """The files, on 127.0.0.1 and a free port; with a certificate and its key's file by HTTPS, as localhost."""
     handler = type("Handler", (_Handler,), {"files": files})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         files.url = f"http://127.0.0.1:{server.server_address[1]}"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+            files.url = f"https://localhost:{server.server_address[1]}"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:

@@ -16,10 +16,10 @@ from pathlib import Path
 from vmmcompose.errors import NoSpace, RemoteError
 from vmmcompose.host import web
 from vmmcompose.host.files import PathLike, failed, make_dir, write_atomic
+from vmmcompose.host.stored import DOWNLOAD_KEEP_S
 
 Progress = Callable[[str], None]
 _FILE_LIMIT = 20 << 30
-_KEEP_S = 7 * 86_400
 _SAY_S = 2.0
 _MIB = 1 << 20
 
@@ -172,5 +172,5 @@ def _discard(part: Path) -> None:
 def _sweep(folder: Path) -> None:
     for path in folder.iterdir():
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > _KEEP_S:
+            if time.time() - path.stat().st_mtime > DOWNLOAD_KEEP_S:
                 path.unlink()

@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,6 +15,8 @@ from vmmcompose.host.process import identify
 from vmmcompose.model.observed import Disk, DiskInfo, MountImage
 from vmmcompose.model.paths import Paths
 
+DOWNLOAD_KEEP_S = 7 * 86_400
+"""How long an interrupted download waits to be gone on with."""
 _TEMPORARY = re.compile(r"\.tmp\.([0-9]+)$")
 
 
@@ -65,8 +69,16 @@ def folders(paths: Paths) -> frozenset[str]:
 
 
 def leftovers(paths: Paths) -> tuple[str, ...]:
-    """Temporary files and folders whose writer is gone: an interrupted command left them."""
-    return tuple(sorted(path for path in _temporaries(paths) if _orphaned(path)))
+    """Temporary files and folders whose writer is gone, and downloads that nobody has gone on with for a week."""
+    orphaned = [path for path in _temporaries(paths) if _orphaned(path)]
+    return tuple(sorted([*orphaned, *_forgotten(paths.downloads())]))
+
+
+def _forgotten(folder: PurePosixPath) -> Iterator[str]:
+    for entry in _list(folder):
+        with suppress(OSError):
+            if time.time() - os.stat(str(folder / entry)).st_mtime > DOWNLOAD_KEEP_S:
+                yield str(folder / entry)
 
 
 def _temporaries(paths: Paths) -> Iterator[str]:

@@ -102,6 +102,8 @@ def ask(
             time.sleep(min(0.25 * 2**attempt, 8.0))
         try:
             with _asked(url, headers(), decode=decode) as response:
+                if url.startswith("https://") and not response.url.startswith("https://"):
+                    raise RemoteError(f"{url} leads to {response.url}, which is not encrypted")
                 if response.status_code in _ANSWERS:
                     return read(response)
                 if response.status_code < 500:

@@ -5,14 +5,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from file_server import Files, serving
 
 from vmmcompose.errors import RemoteError
+from vmmcompose.host import stored
 from vmmcompose.host.download import Digest, download
 from vmmcompose.host.web import CHUNK, read_json, read_page
+from vmmcompose.model.paths import Paths
 
 ROOT = Path(__file__).parents[3]
 DATA = os.urandom(1 << 20)
@@ -108,6 +110,36 @@ def test_a_token_stays_with_its_host(files: Files) -> None:
         assert read_page(f"{files.url}/api", token="secret").text == "1"
         assert files.asked("/api", "Authorization") == ["Bearer secret"]
         assert other.asked("/asset", "Authorization") == [""]
+
+
+def test_an_encrypted_server_does_not_lead_to_a_plain_one(
+    files: Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = str(tmp_path / "key"), str(tmp_path / "certificate")
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate]
+    subprocess.run([*argv, *subject], capture_output=True, check=True)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certificate)
+    with serving(Files({"/safe": b"1", "/moved": b""}), certificate=(certificate, key)) as safe:
+        assert read_page(f"{safe.url}/safe").text == "1"
+        safe.codes["/moved"], safe.headers["/moved"] = [302], {"Location": f"{files.url}/image"}
+        with pytest.raises(RemoteError, match="which is not encrypted"):
+            read_page(f"{safe.url}/moved")
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+        with pytest.raises(RemoteError, match="its certificate is not valid here"):
+            read_page(f"{safe.url}/safe")
+
+
+def test_what_nobody_goes_on_with_is_a_leftover(files: Files, tmp_path: Path) -> None:
+    paths = Paths(PurePosixPath(tmp_path))
+    files.cut["/image"] = [0.5] * 4
+    with pytest.raises(RemoteError):
+        download(f"{files.url}/image", tmp_path / "image", paths.downloads(), lambda _words: None)
+    parts = sorted(Path(paths.downloads()).iterdir())
+    assert stored.leftovers(paths) == ()
+    for part in parts:
+        os.utime(part, (0, 0))
+    assert stored.leftovers(paths) == tuple(map(str, parts))
 
 
 def test_a_proxy_of_the_environment_is_used(
