@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -93,7 +94,10 @@ def form_of_start(start: bytes) -> Form:
 
 
 def unpack_squashfs(file: Path, tree: Path, on_progress: Progress) -> None:
-    """Unpacks a squashfs with owners, devices and attributes into `tree`, which is made.
+    """Unpacks a squashfs with owners and attributes into `tree`, which is made; devices and pipes are left out.
+
+    Where bubblewrap is installed and may be used, unsquashfs can write into the tree's folder only, whatever a file
+    that was made to deceive it tells it to do.
 
     Raises:
         HostUnfit: not root, or squashfs-tools are not installed.
@@ -116,10 +120,43 @@ def unpack_squashfs(file: Path, tree: Path, on_progress: Progress) -> None:
         )
     on_progress(f"unpacking {size // MIB} MiB")
     packages.run(
-        ("unsquashfs", "-no-progress", "-quiet", "-dest", str(tree), str(file)),
+        (*_confined(tree.parent), "unsquashfs", "-no-progress", "-quiet", "-dest", str(tree), str(file)),
         "unpack the squashfs",
         timeout_s=1800,
     )
+    _drop_devices(tree)
+
+
+def _confined(folder: Path) -> tuple[str, ...]:
+    """What a tool is started with so that of the whole host it can write into one folder only, and dies with us."""
+    place = os.path.abspath(folder)
+    argv = (
+        "bwrap",
+        "--die-with-parent",
+        "--unshare-net",
+        "--ro-bind",
+        "/",
+        "/",
+        "--bind",
+        place,
+        place,
+        "--",
+    )
+    try:
+        able = subprocess.run((*argv, "true"), capture_output=True, check=False).returncode == 0
+    except OSError:
+        able = False
+    return argv if able else ()
+
+
+def _drop_devices(tree: Path) -> None:
+    """A guest's /dev is its kernel's; no node of a foreign image shall lie on the host."""
+    for folder, _, names in os.walk(tree):
+        for name in names:
+            path = Path(folder, name)
+            mode = path.lstat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+                path.unlink()
 
 
 def _squashfs_size(file: Path) -> int:
@@ -137,9 +174,20 @@ def _publish_ext4(paths: Paths, name: str, file: Path, fields: Mapping[str, Any]
         except OSError as error:
             raise failed(f"cannot write the image {name}", error) from error
         disks.check_disk(temp)
+        _require_sound(temp, file)
         done = e2fs.run_tool(["e2label", os.fspath(temp), ROOT_LABEL])
         if done.returncode:
             raise HostError(f"cannot label the image {name}: {e2fs.said(done)}")
+
+
+def _require_sound(temp: Path, file: Path) -> None:
+    """A superblock may call a damaged file system clean: all of it is looked at, once and for all VMs made of it."""
+    done = e2fs.run_tool(["e2fsck", "-fn", os.fspath(temp)])
+    if done.returncode:
+        raise HostError(
+            f"the file system in {file.name} is damaged: {e2fs.said(done)}",
+            hint="`e2fsck -f FILE` repairs it, possibly at the cost of files",
+        )
 
 
 def _decompress(tool: str, file: Path, plain: Path) -> None:

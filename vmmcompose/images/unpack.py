@@ -212,7 +212,7 @@ class Unpacker:
         at = b""
         folder = open_folder(self._root, b"")
         for part in path.split(b"/"):
-            at = at + b"/" + part
+            at = at + b"/" + part if at else part
             try:
                 try:
                     below = open_folder(self._root, at)

@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ from tar_lab import folder, hardlink, member, tar_of
 
 from vmmcompose.errors import HostError, HostUnfit, UsageError, VmmError
 from vmmcompose.host import store
-from vmmcompose.images import importing
+from vmmcompose.images import importing, rootfsfile
 from vmmcompose.images.importing import Wanted
 from vmmcompose.images.oci import architecture
 from vmmcompose.model.paths import Paths
@@ -153,9 +154,48 @@ def test_a_squashfs_becomes_an_image(paths: Paths, tmp_path: Path) -> None:
         pytest.skip("mksquashfs is missing")
     (tmp_path / "tree/etc").mkdir(parents=True)
     (tmp_path / "tree/etc/x").write_text("y")
+    os.chown(tmp_path / "tree/etc/x", 1000, 70_000)
+    os.mknod(tmp_path / "tree/etc/disk", 0o600 | stat.S_IFBLK, os.makedev(8, 0))
+    os.mkfifo(tmp_path / "tree/etc/pipe")
+    (tmp_path / "tree/etc/link").symlink_to("/etc/shadow")
     subprocess.run(["mksquashfs", tmp_path / "tree", tmp_path / "s"], check=True, capture_output=True)
     importing.import_rootfs(paths, tmp_path / "s", PLAIN, print)
-    assert names(paths, "/etc") == ["x"]
+    assert names(paths, "/etc") == ["link", "x"]
+    assert "User:  1000   Group: 70000" in debugfs(Path(paths.image("it")), "stat /etc/x")
+
+
+def test_unsquashfs_can_write_into_the_tree_only(tmp_path: Path) -> None:
+    (tmp_path / "inside").mkdir()
+    prefix = rootfsfile._confined(tmp_path / "inside")
+    if not prefix:
+        pytest.skip("bwrap is missing, or may not be used here")
+    for place, made in (("inside", True), (".", False)):
+        done = subprocess.run([*prefix, "touch", tmp_path / place / "file"], capture_output=True, check=False)
+        assert (done.returncode == 0, (tmp_path / place / "file").exists()) == (made, made)
+
+
+def test_a_damaged_ext4_is_refused(paths: Paths, tmp_path: Path) -> None:
+    file = image_of(tmp_path, {"etc/x": "y"})
+    debugfs(file, "set_inode_field /etc mode 0100644", write=True)
+    with pytest.raises(HostError, match=r"the file system in image.ext4 is damaged"):
+        importing.import_rootfs(paths, file, PLAIN, print)
+    assert os.listdir(paths.rootfs()) == []
+
+
+def test_many_small_files_on_a_full_disk_are_told_and_leave_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "small.tar"
+    file.write_bytes(tar_of(*(member(f"d/{number}", b"x") for number in range(4000))))
+    script = """mount -t tmpfs -o size=10m tmpfs "$1" || exit 9
+        shift; "$@"; echo "$?"; ls "$5/images/rootfs" """
+    (tmp_path / "disk").mkdir()
+    paths = Paths(PurePosixPath(tmp_path) / "disk/d")
+    command = vmm(paths, "import", "--rootfs", str(file), "--name", "it", "--init", "none")
+    argv = ["unshare", "-m", "sh", "-c", script, "sh", str(tmp_path / "disk"), *command]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert "No space left on device" in done.stderr
+    assert "free some space there" in done.stderr
+    assert done.stdout.split()[0] == "1"
+    assert "it" not in done.stdout
 
 
 def test_an_image_of_the_name_is_left_alone(paths: Paths, tmp_path: Path) -> None:
