@@ -18,7 +18,14 @@ from vmmcompose.images.equip import INITS, equip
 from vmmcompose.images.imagefile import publish_tree
 from vmmcompose.images.layers import apply_layers, unpack_tar
 from vmmcompose.images.packages import Progress
-from vmmcompose.images.rootfsfile import START, form_of, form_of_start, publish_file, unpack_squashfs
+from vmmcompose.images.rootfsfile import (
+    START,
+    drop_devices,
+    form_of,
+    form_of_start,
+    publish_file,
+    unpack_squashfs,
+)
 from vmmcompose.images.streams import decompressed
 from vmmcompose.model.observed import Image
 from vmmcompose.model.paths import Paths
@@ -112,6 +119,7 @@ def import_rootfs(paths: Paths, file: Path, wanted: Wanted, on_progress: Progres
         if form == "squashfs":
             tree.rmdir()
             unpack_squashfs(file, tree, on_progress)
+            _tell_left_out(drop_devices(tree), on_progress)
         else:
             limit = allowance(work, wanted.size_mib)
             with _reading(file) as opened:

@@ -94,7 +94,7 @@ def form_of_start(start: bytes) -> Form:
 
 
 def unpack_squashfs(file: Path, tree: Path, on_progress: Progress) -> None:
-    """Unpacks a squashfs with owners and attributes into `tree`, which is made; devices and pipes are left out.
+    """Unpacks a squashfs with owners, devices and attributes into `tree`, which is made.
 
     Where bubblewrap is installed and may be used, unsquashfs can write into the tree's folder only, whatever a file
     that was made to deceive it tells it to do.
@@ -124,7 +124,6 @@ def unpack_squashfs(file: Path, tree: Path, on_progress: Progress) -> None:
         "unpack the squashfs",
         timeout_s=1800,
     )
-    _drop_devices(tree)
 
 
 def _confined(folder: Path) -> tuple[str, ...]:
@@ -149,14 +148,17 @@ def _confined(folder: Path) -> tuple[str, ...]:
     return argv if able else ()
 
 
-def _drop_devices(tree: Path) -> None:
-    """A guest's /dev is its kernel's; no node of a foreign image shall lie on the host."""
+def drop_devices(tree: Path) -> int:
+    """Removes devices, pipes and sockets from a tree, as imports from a tar do; gives how many."""
+    count = 0
     for folder, _, names in os.walk(tree):
         for name in names:
             path = Path(folder, name)
             mode = path.lstat().st_mode
             if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
                 path.unlink()
+                count += 1
+    return count
 
 
 def _squashfs_size(file: Path) -> int:
