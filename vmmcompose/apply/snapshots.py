@@ -17,7 +17,7 @@ from vmmcompose.apply.context import now
 from vmmcompose.apply.interrupts import signals_set
 from vmmcompose.drivers import driver, snapshotter
 from vmmcompose.drivers.base import MemoryFiles
-from vmmcompose.errors import DriverError, HostError, Interrupted, VmmError
+from vmmcompose.errors import DriverError, HostError, Interrupted, NoSpace, VmmError
 from vmmcompose.host import kvm, records, snapshots
 from vmmcompose.host.files import remove_tree
 from vmmcompose.host.process import alive
@@ -62,6 +62,7 @@ def take_snapshot(paths: Paths, name: str, snapshot: str, tell: Tell) -> Taken:
         if cancelled.is_set():
             raise Interrupted("interrupted; no snapshot was made")
 
+    still = _Standstill(paths, record, process)
     with signals_set(cancelled):
         temp = snapshots.begin(paths, name, snapshot)
         try:
@@ -69,17 +70,19 @@ def take_snapshot(paths: Paths, name: str, snapshot: str, tell: Tell) -> Taken:
             if record.state == "running":
                 _flush_guest(paths, record, tell)
             cancel()
-            with _Standstill(paths, record, process) as still:
+            with still:
                 tell(f"writing {spec.memory_mib} MiB of memory")
                 maker.snapshot(paths, spec.id, files)
                 cancel()
                 tell("copying its disks")
                 snapshots.copy_disks(paths, name, tags, temp, cancel)
+            still.settle()
             made = _describe(paths, snapshot, record)
             snapshots.publish(paths, name, temp, made)
         except BaseException:
             with suppress(HostError):  # the first error counts; the next command sweeps
                 remove_tree(temp)
+                still.settle()
             raise
     return Taken(made, still.seconds)
 
@@ -99,6 +102,7 @@ class _Standstill:
         self._process = process
         self._driver = driver(record.spec.driver)
         self._begin = 0.0
+        self._unsettled = False
         self.seconds = 0.0
 
     def __enter__(self) -> Self:
@@ -127,7 +131,19 @@ class _Standstill:
                 if left == 0 or not alive(self._process):
                     raise
         self.seconds = time.monotonic() - self._begin
-        records.write_record(self._paths, self._record)
+        self._unsettled = True
+        with suppress(NoSpace):  # the half-made snapshot takes all there is, and goes next
+            self.settle()
+
+    def settle(self) -> None:
+        """The record says that the guest runs, unless it does already.
+
+        Raises:
+            HostError: it cannot be written.
+        """
+        if self._unsettled:
+            records.write_record(self._paths, self._record)
+            self._unsettled = False
 
 
 def _running(paths: Paths, name: str, snapshot: str) -> tuple[Record, Process]:

@@ -19,6 +19,7 @@ def inspect(invocation: Invocation, vm: str) -> None:
     Values of `env` and contents of `files` are not shown.
     """
     from vmmcompose.cli.ps import as_row, live_state
+    from vmmcompose.cli.snapshot import rows_of
     from vmmcompose.host.lockview import busy
 
     record = find_record(invocation, vm)
@@ -33,6 +34,7 @@ def inspect(invocation: Invocation, vm: str) -> None:
         "recorded_state": record.state,
         "process": asdict(record.process) if record.process else None,
         "spec": spec,
+        "snapshots": [row["name"] for row in rows_of(invocation, record)],
         "paths": {
             "record": str(paths.record(name)),
             "disk": str(paths.disk(name)),

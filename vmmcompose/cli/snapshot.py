@@ -11,6 +11,7 @@ from vmmcompose.cli.project import find_record, nearest
 from vmmcompose.errors import UsageError, VmmError
 from vmmcompose.model.record import Record
 from vmmcompose.model.snapshot import NAME, Restore, Snapshot, UnreadableSnapshot
+from vmmcompose.model.spec import VmSpec
 
 SCHEMA_VERSION = 1
 HEADER = ("VM", "SNAPSHOT", "CREATED", "MEMORY", "ON DISK", "DRIVER")
@@ -89,7 +90,7 @@ def create(invocation: Invocation, vm: str, name: str) -> None:
     require_root("keeping a VM's memory")
     spec = find_record(invocation, vm).spec
     paths = invocation.paths()
-    with hold(paths.work_lock(spec.project, spec.vm), f"VM {spec.vm}", on_wait=invocation.say):
+    with hold(paths.work_lock(spec.project, spec.vm), _held(spec), on_wait=invocation.say):
         taken = take_snapshot(paths, spec.name, chosen, lambda words: invocation.say(f"{spec.vm}: {words}"))
     size = mib(size_on_disk(paths, spec.name, chosen))
     stood = f"it stood still for {taken.paused_s:.2f} s" if taken.paused_s else "it is still paused"
@@ -173,7 +174,7 @@ def delete(invocation: Invocation, vm: str, names: tuple[str, ...]) -> None:
     require_root("deleting a VM's memory")
     spec = find_record(invocation, vm).spec
     paths = invocation.paths()
-    with hold(paths.work_lock(spec.project, spec.vm), f"VM {spec.vm}", on_wait=invocation.say):
+    with hold(paths.work_lock(spec.project, spec.vm), _held(spec), on_wait=invocation.say):
         known = names_of(invocation, spec.name)
         for name in names:
             if name not in known:
@@ -206,6 +207,10 @@ def _restore(invocation: Invocation, record: Record, name: str) -> Restore:
     binary = kvm.find_binary(invocation.settings(), kept_by)
     fault = snapshotter(kept_by).snapshot_fault(binary, files) if binary else ""
     return Restore(chosen, str(paths.root), kvm.cpu_model(), fault)
+
+
+def _held(spec: VmSpec) -> str:
+    return f"project {spec.project}" if spec.project else f"VM {spec.vm}"
 
 
 def rows_of(invocation: Invocation, record: Record) -> list[dict[str, Any]]:

@@ -104,6 +104,7 @@ def test_back_and_back_again(up: Lab) -> None:
     up.vmm("snapshot", "create", "one", "later")
     assert [row["name"] for row in listed(up, "one")] == ["kept", "later"]
     assert [row["vm"] for row in listed(up)] == ["lab-one"] * 2
+    assert json.loads(up.vmm("inspect", "one").stdout)["snapshots"] == ["kept", "later"]
 
     refused = up.vmm("snapshot", "restore", "one", "kept", "--no-wait", code=1)
     assert "data would be lost" in refused.stderr

@@ -18,6 +18,7 @@ from vmmcompose.apply.snapshots import Taken, take_snapshot
 from vmmcompose.drivers.firecracker.driver import FirecrackerDriver
 from vmmcompose.errors import HostError, Interrupted, NoSpace, VmmError
 from vmmcompose.host import records, snapshots, stored
+from vmmcompose.host.files import remove_tree
 from vmmcompose.model.desired import Mount
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.record import Process, Record
@@ -170,6 +171,26 @@ def test_a_disk_that_fills_up_while_copying(vm: Vm) -> None:
         vm.take()
     vm.runs_on_without_a_snapshot()
     vm.take()
+
+
+def test_a_disk_so_full_that_not_even_the_record_can_be_written(
+    vm: Vm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The half-made snapshot goes, and makes the room in which the record says that the VM runs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def fill_up(words: str) -> None:
+        if words.startswith("copying"):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+
+    def make_room(path: Path) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        remove_tree(path)
+
+    monkeypatch.setattr("vmmcompose.apply.snapshots.remove_tree", make_room)
+    with pytest.raises(NoSpace):
+        take_snapshot(vm.paths, vm.name, "kept", fill_up)
+    vm.runs_on_without_a_snapshot()
 
 
 def test_a_vmm_that_cannot_write_the_memory(vm: Vm, monkeypatch: pytest.MonkeyPatch) -> None:
