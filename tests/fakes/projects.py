@@ -98,7 +98,9 @@ def _pause(host: SimulatedHost) -> None:
 def _add_port(host: SimulatedHost) -> None:
     """`vmm port-forward add`, killed before the rules followed."""
     name, record = min(host.records.items())
-    host.records[name] = replace(record, spec=replace(record.spec, added_ports=(Forward(7000, 7),)))
+    taken = {port.host for other in host.records.values() for port in other.spec.added_ports}
+    free = next(port for port in range(7000, 8000) if port not in taken)  # what is taken is refused
+    host.records[name] = replace(record, spec=replace(record.spec, added_ports=(Forward(free, 7),)))
 
 
 def _forwarding_off(host: SimulatedHost) -> None:
