@@ -17,7 +17,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from vmmcompose.errors import HostError
+from vmmcompose.errors import HostError, HostUnfit
 from vmmcompose.host.rooted import Rooted
 from vmmcompose.images import packages
 
@@ -39,11 +39,20 @@ def run(tree: Path, argv: Sequence[str], what: str, *, timeout_s: float = _TIMEO
     """Runs a program of the tree to its end and gives its standard output; `what` says what it was to do.
 
     Raises:
-        HostUnfit: bubblewrap is not installed.
-        HostError: the program failed, or did not end in time; or this host does not let us confine it.
+        HostUnfit: bubblewrap is not installed, or may not confine anything here.
+        HostError: the program failed, or did not end in time.
     """
     _make_mount_points(tree)
-    return packages.run((*_arguments(tree), *argv), what, timeout_s=timeout_s, env=_environment())
+    command, tool = (*_arguments(tree), *argv), os.path.basename(argv[0])
+    try:
+        return packages.run(command, what, timeout_s=timeout_s, env=_environment(), called=tool)
+    except HostError as error:
+        if ": bwrap: " not in error.message:
+            raise
+        hint = (
+            "bubblewrap needs root with the right to make namespaces and mounts, which containers often lack"
+        )
+        raise HostUnfit(error.message, hint=f"{hint}; --init tiny runs nothing of the image") from error
 
 
 def lend_network(tree: Path) -> None:

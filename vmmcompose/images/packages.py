@@ -47,10 +47,11 @@ def run(
     stdin: bytes = b"",
     timeout_s: float = 120,
     env: Mapping[str, str] | None = None,
+    called: str = "",
 ) -> bytes:
     """Runs a tool and gives its standard output; `what` says for messages what it was to do.
 
-    `env` is the whole environment, by default the user's own.
+    `env` is the whole environment, by default the user's own; `called` names the tool where another starts it.
 
     Raises:
         HostUnfit: the tool is not installed; names its package.
@@ -76,7 +77,7 @@ def run(
     except OSError as error:
         raise HostError(f"cannot {what}: {argv[0]}: {error.strerror}") from error
     if done.returncode:
-        raise _failure(what, argv[0], done.stderr.decode(errors="replace"), done.returncode)
+        raise _failure(what, called or argv[0], done.stderr.decode(errors="replace"), done.returncode)
     return done.stdout
 
 

@@ -97,6 +97,32 @@ def test_the_users_environment_stays_outside_but_for_proxies(
     assert "https_proxy=http://proxy.example:3128" in said
 
 
+def test_a_host_that_allows_no_namespaces_is_told(tree: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from vmmcompose.errors import HostUnfit\n"
+        "from vmmcompose.images import confined\n"
+        "try: confined.run(Path(sys.argv[1]), ('/bin/sh', '-c', 'true'), 'try')\n"
+        "except HostUnfit as error: print(error.message, error.hint)"
+    )
+    argv = [
+        "setpriv",
+        "--bounding-set=-sys_admin",
+        "--inh-caps=-sys_admin",
+        sys.executable,
+        "-c",
+        code,
+        str(tree),
+    ]
+    said = subprocess.run(argv, capture_output=True, text=True, check=True).stdout
+    assert "cannot try: sh: bwrap: " in said
+    assert "--init tiny" in said
+
+
+def test_a_failure_names_the_program_of_the_image(tree: Path) -> None:
+    with pytest.raises(HostError, match="cannot try: sh: no such mirror"):
+        sh(tree, "echo no such mirror >&2; exit 100")
+
+
 def test_nothing_is_left_when_vmm_is_killed(tree: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from vmmcompose.images import confined; "
