@@ -6,46 +6,19 @@ Firecracker's stand-in runs them: what counts here is what `vmm` decides and doe
 import json
 import random
 import signal
-import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address, IPv4Network
-from pathlib import Path
 from typing import Any
 
 import pytest
 from lab import Lab
-from tiny_kernel import write_tiny_kernel
 
 from vmmcompose.host.process import scan, signal_process, wait_gone
 
 pytestmark = pytest.mark.root
-STAND_IN = Path(__file__).parents[2] / "fakes" / "firecracker"
 SMALLEST = 13
 """VMs that a /28 has room for: 14 host addresses, one of them the gateway's."""
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    """A host with a kernel of a few bytes and an empty image, run by the stand-in."""
-    with Lab() as made:
-        images = made.data / "images"
-        if images.is_symlink():
-            images.unlink()
-        kernel, rootfs = images / "kernels" / "default", images / "rootfs"
-        kernel.mkdir(parents=True)
-        rootfs.mkdir()
-        created = {"source": "tests", "version": "0", "created": "2026-01-01T00:00:00Z"}
-        write_tiny_kernel(kernel / "vmlinux", obeys=True)
-        (kernel / "kernel.json").write_text(json.dumps(created))
-        subprocess.run(["mke2fs", "-q", "-t", "ext4", rootfs / "small.ext4", "8M"], check=True)
-        (rootfs / "small.json").write_text(json.dumps({**created, "sha256": "0", "size": 8 << 20}))
-        made.env |= {
-            "VMM_FIRECRACKER": str(STAND_IN),
-            "VMM_HYPERVISOR": "firecracker",
-            "VMM_DISK_SIZE_MB": "8",
-        }
-        yield made
 
 
 def listed(lab: Lab) -> dict[str, dict[str, Any]]:
@@ -73,7 +46,8 @@ def addresses_are_good(lab: Lab, network: IPv4Network, gateway: str) -> dict[str
 
 
 @pytest.mark.parametrize(("prefix", "count"), [(28, SMALLEST), (None, 13), (16, 14)])
-def test_no_address_twice_and_none_moves(lab: Lab, prefix: int | None, count: int) -> None:
+def test_no_address_twice_and_none_moves(stand_in: Lab, prefix: int | None, count: int) -> None:
+    lab = stand_in
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     dice = random.Random(seed)
