@@ -139,6 +139,17 @@ def test_following_survives_truncation_and_replacement(tmp_path: Path) -> None:
     assert follower.seen == b"first\nsecond\n3\nfourth, in another file\nfifth\n"
 
 
+def test_a_log_that_was_read_at_once_and_emptied_shows_what_is_new(tmp_path: Path) -> None:
+    log = tmp_path / "console.log"
+    log.write_bytes(b"long gone\n")
+    follower = Follower(log)
+    follower.expect(b"long gone\n")
+    log.write_bytes(b"new\n")
+    follower.expect(b"new\n")
+    assert follower.interrupt()[0] == 130
+    assert follower.seen == b"long gone\nnew\n"
+
+
 def test_following_several_interleaves_whole_lines(tmp_path: Path) -> None:
     a, b = tmp_path / "a", tmp_path / "b"
     follower = Follower(a, b)
