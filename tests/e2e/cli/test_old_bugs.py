@@ -38,7 +38,6 @@ def test_what_a_guest_wrote_to_a_mount_outlives_restarts_and_comes_back(alone: L
         "exec", "alone", "--", "sh", "-c", "echo mine > /mnt/work/guests; echo changed > /mnt/work/hosts"
     )
     (alone.root / "work" / "hosts").write_text("changed on the host meanwhile\n")
-    alone.vmm("restart", "alone")
     alone.vmm("stop", "alone")
     alone.vmm("start", "alone")
     said = alone.vmm("exec", "alone", "--", "cat", "/mnt/work/guests", "/mnt/work/hosts").stdout
@@ -60,3 +59,13 @@ def test_a_console_may_be_emptied_while_the_guest_runs(alone: Lab) -> None:
     eventually(lambda: b"after" in console.read_bytes(), "the guest's next words")
     assert console.stat().st_size < 300_000, "the log goes on from its beginning"
     assert b"\0" not in console.read_bytes()
+
+
+def test_a_guest_that_takes_its_time_is_not_killed_while_it_shuts_down(alone: Lab) -> None:
+    """Longer than the eight seconds after which baremetalvmm had killed it."""
+    slow = "sed -i '2i sleep 9; echo done > /finished; sync' /etc/init.d/stop"
+    alone.vmm("exec", "alone", "--", "sh", "-c", slow)
+    alone.vmm("stop", "alone")
+    assert "reboot: " in alone.vmm("console", "alone").stdout, "it ended by itself"
+    disk = str(alone.data / "vms" / "alone" / "root.ext4")
+    assert alone.run("debugfs", "-R", "cat /finished", disk).stdout == "done\n"
