@@ -50,6 +50,16 @@ class Lab:
         self.net = Namespace()
         self.env: dict[str, str] = {}
 
+    def own_images(self) -> Self:
+        """A store of its own with the image tiny, for a test that puts images into it or takes them out."""
+        images = self.data / "images"
+        images.unlink()
+        (images / "rootfs").mkdir(parents=True)
+        (images / "kernels").symlink_to(Path(STORE) / "images" / "kernels")
+        for name in ("tiny.ext4", "tiny.json"):
+            shutil.copyfile(Path(STORE) / "images" / "rootfs" / name, images / "rootfs" / name)
+        return self
+
     def __enter__(self) -> Self:
         self.net.__enter__()
         return self

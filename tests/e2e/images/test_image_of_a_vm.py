@@ -3,10 +3,9 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from lab import STORE, Lab, missing_for_guests
+from lab import Lab, missing_for_guests
 
 pytestmark = [
     pytest.mark.root,
@@ -18,13 +17,7 @@ pytestmark = [
 @pytest.fixture
 def lab() -> Iterator[Lab]:
     """A store of its own, for this one is written to."""
-    with Lab() as made:
-        images = made.data / "images"
-        images.unlink()
-        (images / "rootfs").mkdir(parents=True)
-        (images / "kernels").symlink_to(Path(STORE) / "images" / "kernels")
-        for name in ("tiny.ext4", "tiny.json"):
-            (images / "rootfs" / name).hardlink_to(Path(STORE).resolve() / "images" / "rootfs" / name)
+    with Lab().own_images() as made:
         yield made
 
 
