@@ -1,10 +1,12 @@
 """What docs/from-baremetalvmm.md says about the old tool's network is what happens, word by word."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from lab import Lab
+from old_records import old_record
 
 pytestmark = pytest.mark.root
 PAGE = (Path(__file__).parents[3] / "docs" / "from-baremetalvmm.md").read_text()
@@ -39,6 +41,17 @@ def test_its_network_is_refused_and_can_be_removed_as_the_page_says(stand_in: La
     done = lab.vmm("create", "mine", code=1)
     assert "link vmm-br0 exists already and is not this vmm's bridge" in done.stderr
 
+    folder, record = lab.root / "code", lab.data / "vms" / "theirs.json"
+    folder.mkdir()
+    old_record(lab, "theirs")
+    (lab.data / "vms" / "theirs.ext4").write_bytes(
+        (lab.data / "images" / "rootfs" / "small.ext4").read_bytes()
+    )
+    before = record.read_bytes()
+    assert "link vmm-br0 exists already" in lab.vmm("adopt", code=1).stderr
+    assert record.read_bytes() == before
+    assert [row["name"] for row in json.loads(lab.vmm("list", "--json").stdout)["vms"]] == []
+
     (recipe,) = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
     commands = lab.run("sh", "-ec", recipe).stdout
     assert len(commands.splitlines()) == 5
@@ -47,6 +60,12 @@ def test_its_network_is_refused_and_can_be_removed_as_the_page_says(stand_in: La
     assert (left["links"], left["rules"]) == (others["links"], others["rules"])
 
     lab.vmm("create", "mine")
-    lab.vmm("start", "--no-wait", "mine")
-    lab.vmm("delete", "--force", "mine")
+    assert lab.vmm("adopt").stdout == "theirs\n"
+    lab.vmm("start", "--no-wait", "mine", "theirs")
+    rows = json.loads(lab.vmm("list", "--json").stdout)["vms"]
+    assert [(row["name"], row["state"], row["ip"]) for row in rows] == [
+        ("mine", "running", "172.16.0.2"),
+        ("theirs", "running", "172.16.0.9"),
+    ]
+    lab.vmm("delete", "--force", "mine", "theirs")
     assert lab.traces()["rules"] == others["rules"]
