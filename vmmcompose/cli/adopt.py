@@ -73,7 +73,7 @@ def _chosen(invocation: Invocation, names: Sequence[str]) -> "list[ForeignVm]":
 
 def _take(invocation: Invocation, foreign: "ForeignVm") -> None:
     from vmmcompose.cli.converging import Consent, converge_shown
-    from vmmcompose.host.foreign import forget, keep
+    from vmmcompose.host.foreign import forget, give_back, keep
     from vmmcompose.model.desired import Desired
     from vmmcompose.model.options import Options
     from vmmcompose.network.addresses import is_host_address
@@ -85,7 +85,11 @@ def _take(invocation: Invocation, foreign: "ForeignVm") -> None:
         vm = replace(vm, ip="")
     keep(paths, foreign, vm.name)
     options = Options(only=(vm.name,), register=True, adopt=(foreign.name,), wait=False)
-    converge_shown(invocation, Desired("", (vm,)), options, Consent(allowed=False))
+    try:
+        converge_shown(invocation, Desired("", (vm,)), options, Consent(allowed=False))
+    except Refused:
+        give_back(paths, foreign, vm.name)
+        raise
     forget(paths, foreign, vm.name)
     if any(mount.mode == "rw" for mount in vm.mounts):
         invocation.say(

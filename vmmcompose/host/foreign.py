@@ -92,6 +92,18 @@ def keep(paths: Paths, vm: ForeignVm, name: str) -> None:
         raise failed(f"cannot take over the files of VM {vm.name}", error) from error
 
 
+def give_back(paths: Paths, vm: ForeignVm, name: str) -> None:
+    """Takes away what `keep` has made, where the VM did not become ours after all."""
+    disk = str(paths.disk(name))
+    with suppress(OSError):
+        if not vm.disk or vm.disk == disk or not os.path.samefile(vm.disk, disk):
+            return
+        os.unlink(disk)
+        os.unlink(str(paths.disk_info(name)))
+        os.unlink(str(paths.vm_dir(name) / KEPT))
+        os.rmdir(str(paths.vm_dir(name)))
+
+
 def forget(paths: Paths, vm: ForeignVm, name: str) -> None:
     """Takes the old names away, once the VM is ours."""
     if vm.disk and not os.path.samefile(vm.disk, str(paths.disk(name))):

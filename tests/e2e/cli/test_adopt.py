@@ -89,3 +89,13 @@ def test_an_address_that_is_taken_or_elsewhere_is_said(old: Lab) -> None:
     old_record(old, "my_vm", ip_address="10.9.9.9")
     assert "it gets another" in old.vmm("adopt").stderr
     assert json.loads(old.vmm("list", "--json").stdout)["vms"][0]["ip"] == "172.16.0.2"
+
+
+def test_a_refused_take_over_leaves_everything_as_it_was(old: Lab) -> None:
+    mount = {"host_path": f"{old.root}/gone", "guest_tag": "gone", "read_only": False}
+    record = old_record(old, "my_vm", mounts=[mount])
+    before = (old.data / "vms" / "my_vm.json").read_bytes()
+    assert f"{old.root}/gone does not exist" in old.vmm("adopt", code=1).stderr
+    assert sorted(path.name for path in (old.data / "vms").iterdir()) == ["my_vm.ext4", "my_vm.json"]
+    assert (old.data / "vms" / "my_vm.json").read_bytes() == before
+    assert Path(record["rootfs_path"]).stat().st_nlink == 1
