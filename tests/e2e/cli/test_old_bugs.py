@@ -17,10 +17,10 @@ pytestmark = [
 def alone() -> Iterator[Lab]:
     """A host with one VM that has a writable mount and runs."""
     with Lab() as lab:
-        (lab.root / "work").mkdir()
-        (lab.root / "work" / "hosts").write_text("from the host\n")
+        (lab.root / "code").mkdir()
+        (lab.root / "code" / "hosts").write_text("from the host\n")
         lab.vmm(
-            "create", "alone", "--image", "tiny", "--memory", "128", "--mount", f"{lab.root}/work:work:rw"
+            "create", "alone", "--image", "tiny", "--memory", "128", "--mount", f"{lab.root}/work:code:rw"
         )
         lab.vmm("start", "alone")
         yield lab
@@ -35,19 +35,19 @@ def test_one_tag_is_one_mount(alone: Lab) -> None:
 
 def test_what_a_guest_wrote_to_a_mount_outlives_restarts_and_comes_back(alone: Lab, tmp_path: Path) -> None:
     alone.vmm(
-        "exec", "alone", "--", "sh", "-c", "echo mine > /mnt/work/guests; echo changed > /mnt/work/hosts"
+        "exec", "alone", "--", "sh", "-c", "echo mine > /mnt/code/guests; echo changed > /mnt/code/hosts"
     )
-    (alone.root / "work" / "hosts").write_text("changed on the host meanwhile\n")
+    (alone.root / "code" / "hosts").write_text("changed on the host meanwhile\n")
     alone.vmm("stop", "alone")
     alone.vmm("start", "alone")
-    said = alone.vmm("exec", "alone", "--", "cat", "/mnt/work/guests", "/mnt/work/hosts").stdout
+    said = alone.vmm("exec", "alone", "--", "cat", "/mnt/code/guests", "/mnt/code/hosts").stdout
     assert said == "mine\nchanged\n"
-    alone.vmm("cp", "alone:/mnt/work/.", str(tmp_path / "back"))
+    alone.vmm("cp", "alone:/mnt/code/.", str(tmp_path / "back"))
     assert (tmp_path / "back" / "guests").read_text() == "mine\n"
-    refused = alone.vmm("mount", "sync", "alone", "work", "--restart", code=None)
+    refused = alone.vmm("mount", "sync", "alone", "code", "--restart", code=None)
     assert refused.returncode != 0
     assert "--allow-data-loss" in refused.stderr
-    assert alone.vmm("exec", "alone", "--", "cat", "/mnt/work/guests").stdout == "mine\n"
+    assert alone.vmm("exec", "alone", "--", "cat", "/mnt/code/guests").stdout == "mine\n"
 
 
 def test_a_console_may_be_emptied_while_the_guest_runs(alone: Lab) -> None:
