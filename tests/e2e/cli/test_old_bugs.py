@@ -20,14 +20,14 @@ def alone() -> Iterator[Lab]:
         (lab.root / "code").mkdir()
         (lab.root / "code" / "hosts").write_text("from the host\n")
         lab.vmm(
-            "create", "alone", "--image", "tiny", "--memory", "128", "--mount", f"{lab.root}/work:code:rw"
+            "create", "alone", "--image", "tiny", "--memory", "128", "--mount", f"{lab.root}/code:code:rw"
         )
         lab.vmm("start", "alone")
         yield lab
 
 
 def test_one_tag_is_one_mount(alone: Lab) -> None:
-    twice = ("--mount", f"{alone.root}/work:code", "--mount", f"{alone.root}:code:ro")
+    twice = ("--mount", f"{alone.root}/code:code", "--mount", f"{alone.root}:code:ro")
     done = alone.vmm("create", "other", "--image", "tiny", *twice, code=64)
     assert "--mount has the tag code twice" in done.stderr
     assert "other" not in alone.vmm("list").stdout
