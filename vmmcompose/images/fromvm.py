@@ -55,7 +55,6 @@ def snapshot_disk(
             _make_anonymous(temp)
             on_progress("shrinking it")
             _shrink(temp)
-            temp.chmod(0o644)
     return store.list_images(paths)[name]
 
 

@@ -42,6 +42,8 @@ def test_a_vm_becomes_an_image_without_its_secrets(lab: Lab) -> None:
         assert secret in disk, "the test looks for something that was never there"
         assert secret not in image, secret
     assert len(image) < len(disk)
+    mode = (lab.data / "images" / "rootfs" / "ready.ext4").stat().st_mode
+    assert not mode & 0o077, "what a VM held is nobody else's to read"
 
     lab.vmm("create", "other", "--image", "ready", "--memory", "128")
     lab.vmm("start", "other")
