@@ -3,20 +3,13 @@
 import click
 
 from vmmcompose.cli import complete
+from vmmcompose.cli.grace import grace_option
 from vmmcompose.cli.invocation import Invocation, Seconds, pass_invocation
 from vmmcompose.cli.project import find_record
 from vmmcompose.cli.targets import recorded, wanted
 from vmmcompose.model.desired import Power
 from vmmcompose.model.options import Options
 
-_grace = click.option(
-    "--grace",
-    type=Seconds(min=0),
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long a guest may take to shut down before it is ended.",
-)
 _wait = click.option("--wait/--no-wait", default=True, help="Wait until the VMs answer [default: wait].")
 _timeout = click.option(
     "--timeout",
@@ -50,7 +43,7 @@ def start(invocation: Invocation, vms: tuple[str, ...], timeout: float | None, *
 
 @click.command()
 @_vms
-@_grace
+@grace_option
 @pass_invocation
 def stop(invocation: Invocation, vms: tuple[str, ...], grace: float) -> None:
     """Shut VMs down. Disks, addresses and records stay; `vmm start` or `vmm up` brings them back.
@@ -68,7 +61,7 @@ def stop(invocation: Invocation, vms: tuple[str, ...], grace: float) -> None:
 @_vms
 @_wait
 @_timeout
-@_grace
+@grace_option
 @pass_invocation
 def restart(
     invocation: Invocation, vms: tuple[str, ...], timeout: float | None, grace: float, *, wait: bool

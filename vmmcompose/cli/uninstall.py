@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from vmmcompose.cli.invocation import Invocation, Seconds, pass_invocation, tell
+from vmmcompose.cli.grace import grace_option
+from vmmcompose.cli.invocation import Invocation, pass_invocation, tell
 from vmmcompose.errors import HostError, Refused
 
 if TYPE_CHECKING:
@@ -46,14 +47,7 @@ class _Found:
 @click.command(help=_HELP)
 @click.option("--purge", is_flag=True, help="Also VMs with their disks, images, kernels, keys and settings.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option(
-    "--grace",
-    type=Seconds(min=0),
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long a guest may take to shut down before it is ended.",
-)
+@grace_option
 @pass_invocation
 def uninstall(invocation: Invocation, grace: float, *, purge: bool, yes: bool) -> None:
     """`vmm uninstall`."""

@@ -3,6 +3,7 @@
 import click
 
 from vmmcompose.cli import complete
+from vmmcompose.cli.grace import grace_option
 from vmmcompose.cli.invocation import Invocation, Seconds, pass_invocation
 from vmmcompose.cli.project import choose, load_desired, with_power
 from vmmcompose.model.options import Options
@@ -76,14 +77,7 @@ Examples:
 
 @click.command(help=_DOWN_HELP)
 @click.option("--keep-disks", is_flag=True, help="Shut down and keep the disks and addresses.")
-@click.option(
-    "--grace",
-    type=Seconds(min=0),
-    default=30.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long a guest may take to shut down before it is ended.",
-)
+@grace_option
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
 @pass_invocation
 def down(invocation: Invocation, grace: float, *, keep_disks: bool, dry_run: bool) -> None:
