@@ -16,11 +16,12 @@ from vmmcompose.errors import ApplyFailed, NotConverged, Refused, UsageError
 from vmmcompose.host import manifests
 from vmmcompose.host.access import require_root
 from vmmcompose.host.locks import hold
+from vmmcompose.model.actions import StartVm
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.observed import Observed
 from vmmcompose.model.options import Options
 from vmmcompose.model.paths import Paths
-from vmmcompose.model.plan import Event, Outcome, Plan, StartVm
+from vmmcompose.model.plan import Event, Outcome, Plan
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.settings import Settings
 from vmmcompose.observe import observe, renew

@@ -7,6 +7,30 @@ kernel does with the same actions is shown by the tests in `tests/host` and `tes
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from vmmcompose.model.actions import (
+    Action,
+    BuildMount,
+    CreateDisk,
+    CreateTap,
+    DeleteDisk,
+    DeleteMount,
+    DeleteTap,
+    DeleteVm,
+    GrowDisk,
+    PauseVm,
+    RestoreDisks,
+    ResumeVm,
+    SetClock,
+    StageDisks,
+    StartVm,
+    StopVm,
+    SweepFile,
+    SyncNetwork,
+    UpdatePeers,
+    WaitVm,
+    WriteGuestFiles,
+    WriteRecord,
+)
 from vmmcompose.model.capabilities import Capabilities
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.observed import (
@@ -22,31 +46,7 @@ from vmmcompose.model.observed import (
     Source,
     VmProcess,
 )
-from vmmcompose.model.plan import (
-    Action,
-    BuildMount,
-    CreateDisk,
-    CreateTap,
-    DeleteDisk,
-    DeleteMount,
-    DeleteTap,
-    DeleteVm,
-    GrowDisk,
-    PauseVm,
-    Plan,
-    RestoreDisks,
-    ResumeVm,
-    SetClock,
-    StageDisks,
-    StartVm,
-    StopVm,
-    SweepFile,
-    SyncNetwork,
-    UpdatePeers,
-    WaitVm,
-    WriteGuestFiles,
-    WriteRecord,
-)
+from vmmcompose.model.plan import Plan
 from vmmcompose.model.record import NETWORKED, Process, Record
 from vmmcompose.model.settings import Settings
 from vmmcompose.network.addresses import bridge_address, bridge_mac

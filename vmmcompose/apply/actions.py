@@ -13,8 +13,7 @@ from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.guest import FSTAB, guest_files, removals
 from vmmcompose.host import disks, ext4, keys, locks, mounts, network, records, snapshots, stored
 from vmmcompose.host.files import make_dir, remove_tree
-from vmmcompose.model.observed import DiskInfo
-from vmmcompose.model.plan import (
+from vmmcompose.model.actions import (
     Action,
     BuildMount,
     CreateDisk,
@@ -38,6 +37,7 @@ from vmmcompose.model.plan import (
     WriteGuestFiles,
     WriteRecord,
 )
+from vmmcompose.model.observed import DiskInfo
 from vmmcompose.model.record import NETWORKED
 
 ENVIRONMENT = "/etc/environment"

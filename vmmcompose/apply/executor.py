@@ -14,19 +14,16 @@ from vmmcompose.apply.actions import run_action
 from vmmcompose.apply.context import Context
 from vmmcompose.apply.interrupts import signals_set
 from vmmcompose.errors import Interrupted, VmmError
-from vmmcompose.model.plan import (
+from vmmcompose.model.actions import (
     BuildMount,
     CreateDisk,
-    Event,
     GrowDisk,
-    Outcome,
-    Plan,
     StageDisks,
-    Step,
     SyncNetwork,
     WriteGuestFiles,
     WriteRecord,
 )
+from vmmcompose.model.plan import Event, Outcome, Plan, Step
 
 THREADS = 64
 """Steps at once; most of them wait for guests."""

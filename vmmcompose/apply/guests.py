@@ -12,8 +12,8 @@ from vmmcompose.guest import hosts_file
 from vmmcompose.host import disks, ready, records
 from vmmcompose.host.files import make_dir
 from vmmcompose.host.ssh import answers, run_in_guest
+from vmmcompose.model.actions import PauseVm, ResumeVm, SetClock, StartVm, StopVm, UpdatePeers, WaitVm
 from vmmcompose.model.desired import Mount
-from vmmcompose.model.plan import PauseVm, ResumeVm, SetClock, StartVm, StopVm, UpdatePeers, WaitVm
 from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
 

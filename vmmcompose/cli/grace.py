@@ -7,8 +7,6 @@ from vmmcompose.cli.invocation import Seconds
 grace_option = click.option(
     "--grace",
     type=Seconds(min=0),
-    default=30.0,
-    show_default=True,
     metavar="SECONDS",
-    help="How long a guest may take to shut down before it is ended.",
+    help="How long a guest may take to shut down before it is ended [default: its own time, or 30].",
 )

@@ -12,7 +12,8 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from vmmcompose.model.plan import DeleteVm, Event, Plan, SyncNetwork, WaitVm, WriteRecord
+from vmmcompose.model.actions import DeleteVm, SyncNetwork, WaitVm, WriteRecord
+from vmmcompose.model.plan import Event, Plan
 from vmmcompose.render.events import change_line, failure_lines, name_of, phase
 
 SPARE_LINES = 3

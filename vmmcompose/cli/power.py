@@ -45,7 +45,7 @@ def start(invocation: Invocation, vms: tuple[str, ...], timeout: float | None, *
 @_vms
 @grace_option
 @pass_invocation
-def stop(invocation: Invocation, vms: tuple[str, ...], grace: float) -> None:
+def stop(invocation: Invocation, vms: tuple[str, ...], grace: float | None) -> None:
     """Shut VMs down. Disks, addresses and records stay; `vmm start` or `vmm up` brings them back.
 
     \b
@@ -64,7 +64,7 @@ def stop(invocation: Invocation, vms: tuple[str, ...], grace: float) -> None:
 @grace_option
 @pass_invocation
 def restart(
-    invocation: Invocation, vms: tuple[str, ...], timeout: float | None, grace: float, *, wait: bool
+    invocation: Invocation, vms: tuple[str, ...], timeout: float | None, grace: float | None, *, wait: bool
 ) -> None:
     """Shut VMs down and start them again, with what the manifest says now."""
     _converge(invocation, vms, "running", Options(restart=True, wait=wait, timeout_s=timeout, grace_s=grace))

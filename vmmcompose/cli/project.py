@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vmmcompose.errors import HostError, UsageError
-from vmmcompose.model.desired import Desired, DesiredVm, Power
+from vmmcompose.model.desired import Desired, DesiredVm, Power, Volume
 from vmmcompose.model.record import Record, UnreadableRecord
 
 if TYPE_CHECKING:
@@ -58,7 +58,9 @@ def desired_from_records(invocation: "Invocation") -> Desired:
 
 def as_recorded(project: str, records: Iterable[Record]) -> Desired:
     """These VMs as their records know them."""
-    return Desired(project, tuple(desired_vm(record) for record in records))
+    vms = tuple(desired_vm(record) for record in records)
+    named = sorted({attachment.volume for vm in vms for attachment in vm.volumes})
+    return Desired(project, vms, volumes=tuple(Volume(name, size_mib=0) for name in named))
 
 
 def project_name(invocation: "Invocation") -> str:
@@ -176,4 +178,12 @@ def desired_vm(record: Record) -> DesiredVm:
         env=spec.env,
         files=spec.files,
         power=_POWERS.get(record.state, "running"),
+        volumes=spec.volumes,
+        provision=spec.provision,
+        restart=spec.restart,
+        stop_grace_s=spec.stop_grace_s,
+        prevent_delete=spec.prevent_delete,
+        replica_of=spec.replica_of,
+        replica=spec.replica,
+        max_unavailable=spec.max_unavailable,
     )

@@ -49,7 +49,7 @@ class _Found:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @grace_option
 @pass_invocation
-def uninstall(invocation: Invocation, grace: float, *, purge: bool, yes: bool) -> None:
+def uninstall(invocation: Invocation, grace: float | None, *, purge: bool, yes: bool) -> None:
     """`vmm uninstall`."""
     from vmmcompose.host.access import require_root
 
@@ -151,17 +151,18 @@ def _agree(invocation: Invocation, lines: list[str], *, yes: bool) -> None:
         raise Refused("nothing was removed")
 
 
-def _remove(invocation: Invocation, found: _Found, grace: float, *, purge: bool) -> None:
+def _remove(invocation: Invocation, found: _Found, grace: float | None, *, purge: bool) -> None:
     """In an order in which every interruption leaves something that the next run finds."""
     from vmmcompose.drivers import driver
     from vmmcompose.host import autostart, removal
     from vmmcompose.model.autostart import Enabled
+    from vmmcompose.plan.work import STOP_S
 
     settings, paths = invocation.settings(), invocation.paths()
     autostart.write_enabled(paths, Enabled())
     autostart.remove_unit(settings)
     for stray in found.strays:
-        driver(stray.driver).stop(paths, stray.vm_id, stray.process, grace)
+        driver(stray.driver).stop(paths, stray.vm_id, stray.process, STOP_S if grace is None else grace)
     removal.delete_stray_taps(settings, paths)
     _end_vms(invocation, found, grace, purge=purge)
     removal.clear_network(settings, paths)
@@ -176,7 +177,7 @@ def _remove(invocation: Invocation, found: _Found, grace: float, *, purge: bool)
         invocation.say(f"records, disks and images are kept in {settings.data_dir}; --purge removes them")
 
 
-def _end_vms(invocation: Invocation, found: _Found, grace: float, *, purge: bool) -> None:
+def _end_vms(invocation: Invocation, found: _Found, grace: float | None, *, purge: bool) -> None:
     from vmmcompose.cli.converging import Consent, converge_shown
     from vmmcompose.cli.project import as_recorded
     from vmmcompose.cli.targets import Target

@@ -80,7 +80,7 @@ Examples:
 @grace_option
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
 @pass_invocation
-def down(invocation: Invocation, grace: float, *, keep_disks: bool, dry_run: bool) -> None:
+def down(invocation: Invocation, grace: float | None, *, keep_disks: bool, dry_run: bool) -> None:
     """`vmm down`."""
     from vmmcompose.cli.converging import Consent, converge_shown, show_plan
 

@@ -28,8 +28,9 @@ def read_disk(paths: Paths, name: str) -> Disk | None:
         return None
     value = _read_json(paths.disk_info(name))
     try:
+        scripts = tuple(map(str, value.pop("provisioned", ())))
         known = bool(value) and all(isinstance(item, str) for item in value.values())
-        return Disk(size, DiskInfo(**value)) if known else Disk(size)
+        return Disk(size, DiskInfo(**value, provisioned=scripts)) if known else Disk(size)
     except TypeError:
         return Disk(size)
 

@@ -1,14 +1,25 @@
 """Records and projects as JSON values and back: the one place that knows the stored shape.
 
-A record has two parts: what every user of the host may read, and the values of `env` and the contents of
-`files`, which only root may.
+A record has two parts: what every user of the host may read, and the values of `env`, the contents of `files` and
+the scripts of `provision`, which only root may.
 """
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
-from vmmcompose.model.desired import Dependency, Desired, DesiredVm, Forward, GuestFile, Healthcheck, Mount
+from vmmcompose.model.desired import (
+    Attachment,
+    Dependency,
+    Desired,
+    DesiredVm,
+    Forward,
+    GuestFile,
+    Healthcheck,
+    Mount,
+    Provision,
+    Volume,
+)
 from vmmcompose.model.record import SCHEMA_VERSION, Process, Record
 from vmmcompose.model.shape import require_record
 from vmmcompose.model.snapshot import SCHEMA_VERSION as SNAPSHOT_VERSION
@@ -22,9 +33,10 @@ def record_to_json(record: Record) -> tuple[Json, Json]:
     """The public and the secret part; the secret part is empty where there is nothing to hide."""
     spec = record.spec
     secret: Json = {}
-    if spec.env or spec.files:
+    if spec.env or spec.files or spec.provision:
         secret = {"env": [list(pair) for pair in spec.env], "files": [asdict(file) for file in spec.files]}
-    public = asdict(replace(record, spec=replace(spec, env=(), files=())))
+        secret["provision"] = [asdict(script) for script in spec.provision]
+    public = asdict(replace(record, spec=replace(spec, env=(), files=(), provision=())))
     del public["sealed"]
     return {"schema_version": SCHEMA_VERSION, **public, "has_secrets": bool(secret)}, secret
 
@@ -75,7 +87,7 @@ def snapshot_from_json(public: Json, secret: Json | None) -> Snapshot:
 def desired_to_json(desired: Desired) -> Json:
     """A project as its manifest says it; what was added by hand is no part of it."""
     value = asdict(desired)
-    for vm in value["vms"]:
+    for vm in (*value["vms"], *value["inactive"]):
         del vm["added_ports"]
     return value
 
@@ -86,12 +98,16 @@ def desired_from_json(value: Json) -> Desired:
     Raises:
         KeyError, TypeError, ValueError: this was not made by `desired_to_json`.
     """
-    vms = tuple(DesiredVm(**{**vm, **_nested(vm)}) for vm in value["vms"])
-    return Desired(value["project"], vms, value["base_dir"])
+    vms, inactive = (
+        tuple(DesiredVm(**{**vm, **_nested(vm), "profiles": tuple(vm["profiles"])}) for vm in value[key])
+        for key in ("vms", "inactive")
+    )
+    volumes = tuple(Volume(**volume) for volume in value["volumes"])
+    return Desired(value["project"], vms, value["base_dir"], volumes, inactive)
 
 
 def _spec(value: Json, secret: Json) -> VmSpec:
-    hidden: Json = {"env": secret.get("env", ()), "files": secret.get("files", ())}
+    hidden: Json = {key: secret.get(key, ()) for key in ("env", "files", "provision")}
     nested = {
         "resolvers": tuple(value["resolvers"]),
         "peers": _pairs(value["peers"]),
@@ -113,6 +129,8 @@ def _nested(value: Json) -> Json:
         "labels": _pairs(value["labels"]),
         "env": _pairs(value["env"]),
         "files": tuple(GuestFile(**file) for file in value["files"]),
+        "volumes": tuple(Attachment(**volume) for volume in value.get("volumes", ())),
+        "provision": tuple(Provision(**script) for script in value["provision"]),
     }
 
 

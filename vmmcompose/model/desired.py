@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Power = Literal["running", "paused", "stopped", "absent"]
-Condition = Literal["started", "healthy"]
+Condition = Literal["started", "healthy", "provisioned"]
+Restart = Literal["no", "on-failure", "always"]
 Protocol = Literal["tcp", "udp"]
 
 CPUS = (1, 32)
@@ -33,6 +34,35 @@ class Forward:
     bind: str = ""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class Volume:
+    """A named disk of a project, which outlives the VMs that use it."""
+
+    name: str
+    size_mib: int = 1024
+    """0 means the size it has: nobody said another."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Attachment:
+    """A volume in a VM, mounted at `target`."""
+
+    volume: str
+    target: str
+    """Absolute guest path."""
+    mode: Literal["ro", "rw"] = "rw"
+
+
+@dataclass(frozen=True, slots=True)
+class Provision:
+    """A script that is run in the guest after the first boot of a disk, once per content."""
+
+    name: str
+    content: str = ""
+    source: str = ""
+    """Absolute path of the host file that holds it; empty where the manifest does itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Healthcheck:
     """How a VM shows that it is ready; exactly one of `tcp`, `http`, `command` is set. Times in seconds."""
@@ -52,6 +82,8 @@ class Dependency:
 
     vm: str
     condition: Condition = "started"
+    required: bool = True
+    """Whether it starts at all where `vm` does not get there."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,6 +128,23 @@ class DesiredVm:
     added_ports: tuple[Forward, ...] | None = None
     """Forwards added by hand, beside the declared ones; None keeps those that the record has."""
     power: Power = "running"
+    volumes: tuple[Attachment, ...] = ()
+    provision: tuple[Provision, ...] = ()
+    """In the order they are run."""
+    restart: Restart = "always"
+    """What ends a VM that nobody stopped is mended: never, after a failure, always."""
+    stop_grace_s: float = 30.0
+    """How long the guest may take to shut down before its process is ended."""
+    prevent_delete: bool = False
+    """Whether everything that would lose the VM's disk is refused."""
+    profiles: tuple[str, ...] = ()
+    """The VM is there only when one of them is chosen; empty means always."""
+    replica_of: str = ""
+    """The manifest's name of a VM with `replicas`; empty for one without."""
+    replica: int = 0
+    """Its number among them, from 1."""
+    max_unavailable: int = 1
+    """How many of the replicas may be away at once while they are restarted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,3 +154,7 @@ class Desired:
     project: str
     vms: tuple[DesiredVm, ...] = ()
     base_dir: str = "/"
+    volumes: tuple[Volume, ...] = ()
+    """Its volumes, sorted by name."""
+    inactive: tuple[DesiredVm, ...] = ()
+    """VMs whose profiles are not chosen: left as they are, and no orphans."""

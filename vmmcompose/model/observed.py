@@ -67,6 +67,8 @@ class DiskInfo:
     image_digest: str
     files_digest: str = ""
     """Digest of the files last written to the disk; differs while a write is under way."""
+    provisioned: tuple[str, ...] = ()
+    """Digests of the provision scripts that have been run in a guest on this disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,13 @@ class Disk:
 
     size_bytes: int
     info: DiskInfo | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeImage:
+    """A volume on the host."""
+
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +162,8 @@ class Observed:
     """By the VM's name on the host."""
     mounts: Mapping[tuple[str, str], MountImage] = field(default_factory=dict)
     """By the VM's name on the host and the tag."""
+    volumes: Mapping[str, VolumeImage] = field(default_factory=dict)
+    """This project's, by name."""
     images: Mapping[str, Image] = field(default_factory=dict)
     kernels: Mapping[str, Kernel] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)

@@ -21,8 +21,12 @@ class Options:
     """Wait until each VM answers. Dependencies on `healthy` wait in any case."""
     timeout_s: float | None = None
     """How long one VM may take until it answers; None means its healthcheck's timeout, or 120 s without one."""
-    grace_s: float = 30.0
-    """How long a guest may take to shut down before its process is ended."""
+    wait_timeout_s: float | None = None
+    """How long all waiting of the run may take together; None means no limit beyond each VM's own."""
+    grace_s: float | None = None
+    """How long a guest may take to shut down before its process is ended; None means each VM's own time."""
+    delete_volumes: bool = False
+    """Delete the project's volumes as well."""
     alone: bool = False
     """Leave alone what the chosen VMs depend on."""
     register: bool = False

@@ -58,6 +58,14 @@ class Paths:
         """What a mount's image was made from."""
         return self.mount_dir(name) / f"{tag}.json"
 
+    def volume_dir(self, project: str) -> PurePosixPath:
+        """Folder of a project's volumes."""
+        return self.root / "volumes" / project
+
+    def volume(self, project: str, volume: str) -> PurePosixPath:
+        """A volume's image."""
+        return self.volume_dir(project) / f"{volume}.ext4"
+
     def all_snapshots(self) -> PurePosixPath:
         """Folder of the VMs' folders of memory snapshots."""
         return self.root / "snapshots"

@@ -52,6 +52,9 @@ def _require_values(spec: VmSpec) -> None:
     for mount in spec.mounts:
         _require("spec.mounts.tag", mount.tag, fits=bool(_TAG.fullmatch(mount.tag)))
         _require("spec.mounts.source", mount.source, fits=mount.source.startswith("/"))
+    for volume in spec.volumes:
+        _require("spec.volumes.volume", volume.volume, fits=bool(_TAG.fullmatch(volume.volume)))
+        _require("spec.volumes.target", volume.target, fits=volume.target.startswith("/"))
     for forward in spec.forwards:
         _require("spec.ports.host", forward.host, fits=forward.host in PORTS)
         _require("spec.ports.guest", forward.guest, fits=forward.guest in PORTS)

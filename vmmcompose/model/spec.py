@@ -2,7 +2,16 @@
 
 from dataclasses import dataclass
 
-from vmmcompose.model.desired import Dependency, Forward, GuestFile, Healthcheck, Mount
+from vmmcompose.model.desired import (
+    Attachment,
+    Dependency,
+    Forward,
+    GuestFile,
+    Healthcheck,
+    Mount,
+    Provision,
+    Restart,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +58,15 @@ class VmSpec:
     """With `content` filled in and `source` kept only as its origin."""
     peers: tuple[tuple[str, str], ...] = ()
     """(short name, address) of every VM of the project, sorted, itself included."""
+    volumes: tuple[Attachment, ...] = ()
+    provision: tuple[Provision, ...] = ()
+    """With `content` filled in and `source` kept only as its origin."""
+    restart: Restart = "always"
+    stop_grace_s: float = 30.0
+    prevent_delete: bool = False
+    replica_of: str = ""
+    replica: int = 0
+    max_unavailable: int = 1
 
     @property
     def forwards(self) -> tuple[Forward, ...]:

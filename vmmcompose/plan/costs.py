@@ -16,6 +16,13 @@ COSTS: Mapping[str, Cost] = {
     "labels": "live",
     "healthcheck": "live",
     "depends_on": "live",
+    "provision": "live",
+    "restart": "live",
+    "stop_grace_s": "live",
+    "prevent_delete": "live",
+    "replica_of": "live",
+    "replica": "live",
+    "max_unavailable": "live",
     "peers": "live",
     "cpus": "restart",
     "memory_mib": "restart",
@@ -32,14 +39,21 @@ COSTS: Mapping[str, Cost] = {
     "ssh_keys": "restart",
     "dns": "restart",
     "mounts": "restart",
+    "volumes": "restart",
     "env": "restart",
     "files": "restart",
     "image": "replace",
 }
 """Every field that is compared. `resolvers` is not: a laptop's name servers change with its network."""
 
-SECRET_FIELDS = ("env", "files")
-NAMES = {"memory_mib": "memory", "disk_mib": "disk", "driver": "hypervisor", "added_ports": "ports"}
+SECRET_FIELDS = ("env", "files", "provision")
+NAMES = {
+    "memory_mib": "memory",
+    "disk_mib": "disk",
+    "driver": "hypervisor",
+    "added_ports": "ports",
+    "stop_grace_s": "stop_grace_period",
+}
 """Fields whose name in the manifest is another."""
 
 
@@ -86,7 +100,8 @@ def _reasons(name: str, old: Any, new: Any) -> tuple[Reason, ...]:  # noqa: ANN4
         return (Reason(label, f"{old} MiB", f"{new} MiB"),)
     if name in _KEYED:
         key, show = _KEYED[name]
-        return tuple(_keyed(label, {key(i): i for i in old}, {key(i): i for i in new}, show))
+        found = tuple(_keyed(label, {key(i): i for i in old}, {key(i): i for i in new}, show))
+        return found or (Reason(label, why="order changed"),)
     if name in ("dns", "ssh_keys"):
         return tuple(_listed(label, old, new))
     if name == "healthcheck":
@@ -147,6 +162,8 @@ _KEYED: Mapping[str, tuple[Callable[[Any], str], Callable[[Any], str]]] = {
     "labels": (lambda pair: pair[0], lambda pair: pair[1]),
     "env": (lambda pair: pair[0], lambda _pair: _HIDDEN),
     "files": (lambda file: file.path, lambda file: f"mode {file.mode:04o} {file.uid}:{file.gid}"),
-    "depends_on": (lambda d: d.vm, lambda d: d.condition),
+    "volumes": (lambda a: a.volume, lambda a: f"{a.target} ({a.mode})"),
+    "provision": (lambda script: script.name, lambda _script: _HIDDEN),
+    "depends_on": (lambda d: d.vm, lambda d: d.condition if d.required else f"{d.condition}, not required"),
     "peers": (lambda pair: pair[0], lambda pair: pair[1]),
 }

@@ -2,22 +2,14 @@
 
 from dataclasses import replace
 
+from vmmcompose.model.actions import BuildMount, DeleteTap, DeleteVm, PauseVm, StopVm
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import (
-    BuildMount,
-    Change,
-    ChangeKind,
-    DeleteTap,
-    DeleteVm,
-    PauseVm,
-    Reason,
-    StopVm,
-)
+from vmmcompose.model.plan import Change, ChangeKind, Reason
 from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.plan.costs import diff_specs
 from vmmcompose.plan.view import Index
-from vmmcompose.plan.work import VmWork, dead_reason, mount_loss, rebuild_reason, summary
+from vmmcompose.plan.work import VmWork, dead_reason, grace, mount_loss, rebuild_reason, summary
 
 
 def work_created(spec: VmSpec) -> VmWork:
@@ -65,7 +57,7 @@ def work_stopped(record: Record, index: Index, options: Options) -> VmWork:
     tap = index.has_our_tap(spec.tap)
     if view.process is not None:
         work.holds = spec.ip
-        work.stop = StopVm(spec.name, spec.id, view.driver, view.process, options.grace_s)
+        work.stop = StopVm(spec.name, spec.id, view.driver, view.process, grace(spec, options))
         work.intent = replace(record, state="stopping", process=view.process)
         work.change = Change(work.address, "stop", (Reason("power", "running", "stopped"),))
     elif record.state != "stopped":
@@ -100,7 +92,8 @@ def work_absent(name: str, vm: str, vm_id: str, tap: str, index: Index, options:
         if work.intent == view.record:
             work.intent = None
     if view.process is not None:
-        work.stop = StopVm(name, vm_id, view.driver, view.process, options.grace_s, "deleting")
+        own = view.record.spec if view.record is not None else None
+        work.stop = StopVm(name, vm_id, view.driver, view.process, grace(own, options), "deleting")
     if has_tap:
         work.after.append(DeleteTap(tap))
     if not options.keep_disks:

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
+from vmmcompose.model.actions import Action, DeleteTap, SweepFile, SyncNetwork, WriteRecord
 from vmmcompose.model.desired import Dependency
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import Action, DeleteTap, Step, SweepFile, SyncNetwork, WriteRecord
+from vmmcompose.model.plan import Step
 from vmmcompose.plan.work import VmWork, wait_for
 
 

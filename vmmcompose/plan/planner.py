@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from vmmcompose.model.actions import DeleteTap, SweepFile
 from vmmcompose.model.capabilities import Capabilities
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.observed import Observed
 from vmmcompose.model.options import Options
 from vmmcompose.model.paths import tap_name
-from vmmcompose.model.plan import Change, DeleteTap, Plan, Reason, SweepFile
+from vmmcompose.model.plan import Change, Plan, Reason
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.record import NETWORKED, Record
 from vmmcompose.model.settings import Settings

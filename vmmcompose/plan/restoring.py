@@ -6,12 +6,8 @@ been made where and as the VM is now; what only the host does, forwards and the 
 
 from dataclasses import replace
 
-from vmmcompose.model.observed import Disk
-from vmmcompose.model.options import Options
-from vmmcompose.model.plan import (
-    Change,
+from vmmcompose.model.actions import (
     CreateTap,
-    Reason,
     RestoreDisks,
     SetClock,
     StageDisks,
@@ -19,6 +15,9 @@ from vmmcompose.model.plan import (
     StopVm,
     UpdatePeers,
 )
+from vmmcompose.model.observed import Disk
+from vmmcompose.model.options import Options
+from vmmcompose.model.plan import Change, Reason
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.record import Record
 from vmmcompose.model.snapshot import Restore

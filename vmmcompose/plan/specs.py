@@ -125,6 +125,14 @@ def _spec(
         labels=vm.labels,
         env=vm.env,
         files=tuple(_file(vm, entry, observed, problems) for entry in vm.files),
+        volumes=vm.volumes,
+        provision=vm.provision,
+        restart=vm.restart,
+        stop_grace_s=vm.stop_grace_s,
+        prevent_delete=vm.prevent_delete,
+        replica_of=vm.replica_of,
+        replica=vm.replica,
+        max_unavailable=vm.max_unavailable,
     )
 
 

@@ -3,32 +3,30 @@
 from dataclasses import dataclass, replace
 
 from vmmcompose.guest import files_digest
-from vmmcompose.model.observed import Image
-from vmmcompose.model.options import Options
-from vmmcompose.model.plan import (
+from vmmcompose.model.actions import (
     Action,
     BuildMount,
-    Change,
-    ChangeKind,
     CreateDisk,
     CreateTap,
     DeleteDisk,
     DeleteMount,
     GrowDisk,
-    Reason,
     ResumeVm,
     StartVm,
     StopVm,
     UpdatePeers,
     WriteGuestFiles,
 )
+from vmmcompose.model.observed import Image
+from vmmcompose.model.options import Options
+from vmmcompose.model.plan import Change, ChangeKind, Reason
 from vmmcompose.model.record import Record, State
 from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.network.compare import tap_differences
 from vmmcompose.plan.costs import Difference, diff_specs, worst
 from vmmcompose.plan.view import MIB, Index, VmView
-from vmmcompose.plan.work import VmWork, dead_reason, mount_loss, rebuild_reason, summary, wait_for
+from vmmcompose.plan.work import VmWork, dead_reason, grace, mount_loss, rebuild_reason, summary, wait_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +75,8 @@ def _keep_running(
     # The record keeps the old names until the guest has the new ones: an interrupted update stays visible.
     kept = replace(spec, peers=record.spec.peers, resolvers=record.spec.resolvers)
     if record.sealed:
-        kept = replace(kept, env=record.spec.env, files=record.spec.files)
+        old = record.spec
+        kept = replace(kept, env=old.env, files=old.files, provision=old.provision)
     another_check = record.spec.healthcheck != spec.healthcheck
     settled = replace(record, spec=kept, health="" if another_check else record.health)
     if settled != record:
@@ -119,7 +118,9 @@ def _start(
         work.intent = None
     if view.process is not None:
         work.holds = old.spec.ip
-        work.stop = StopVm(spec.name, spec.id, view.driver, view.process, options.grace_s, "starting")
+        work.stop = StopVm(
+            spec.name, spec.id, view.driver, view.process, grace(old.spec, options), "starting"
+        )
     work.early = [
         BuildMount(spec.name, mount)
         for mount in spec.mounts

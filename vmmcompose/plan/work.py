@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from vmmcompose.model.actions import Action, CreateTap, StartVm, StopVm, UpdatePeers, WaitVm
 from vmmcompose.model.desired import Dependency, Mount
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import Action, Change, CreateTap, Reason, StartVm, StopVm, UpdatePeers, WaitVm
+from vmmcompose.model.plan import Change, Reason
 from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.plan.costs import show_forward
@@ -12,6 +13,9 @@ from vmmcompose.plan.view import Index, VmView
 
 ANSWER_S = 120.0
 """Seconds for a VM without a healthcheck to answer on SSH; an emulated Debian takes about ten."""
+
+STOP_S = 30.0
+"""Seconds to shut down for a guest that nobody knows more about."""
 
 
 @dataclass(slots=True)
@@ -62,6 +66,13 @@ def mount_loss(spec: VmSpec, index: Index, options: Options) -> str:
     """What guests wrote to mounts and is lost, in words; empty where nothing is."""
     tags = index.mount_losses(spec.name, spec.mounts, frozenset(options.rebuild_mounts))
     return ", ".join(f"what VM `{spec.vm}` wrote to mount {tag}" for tag in tags)
+
+
+def grace(spec: VmSpec | None, options: Options) -> float:
+    """Seconds for a guest to shut down: what the command says, else its own time as it was applied."""
+    if options.grace_s is not None:
+        return options.grace_s
+    return spec.stop_grace_s if spec is not None else STOP_S
 
 
 def wait_for(spec: VmSpec, options: Options) -> WaitVm:

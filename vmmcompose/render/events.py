@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from vmmcompose.model import plan as actions
+from vmmcompose.model import actions
 from vmmcompose.model.desired import Desired, Forward
 from vmmcompose.model.plan import Change, Event, Plan, Step
 from vmmcompose.render.plan import reason_text

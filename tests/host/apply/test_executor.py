@@ -10,9 +10,10 @@ import pytest
 from vmmcompose.apply.context import Context
 from vmmcompose.apply.executor import execute
 from vmmcompose.errors import Interrupted
+from vmmcompose.model.actions import SweepFile, SyncNetwork
 from vmmcompose.model.observed import HostFacts
 from vmmcompose.model.paths import Paths
-from vmmcompose.model.plan import Event, Plan, Step, SweepFile, SyncNetwork
+from vmmcompose.model.plan import Event, Plan, Step
 from vmmcompose.model.settings import Settings
 
 

@@ -13,10 +13,10 @@ from projects import converged, edit, shop
 from vmmcompose.apply.actions import build_mount
 from vmmcompose.apply.context import Context
 from vmmcompose.host.records import write_record
+from vmmcompose.model.actions import BuildMount
 from vmmcompose.model.desired import Mount
 from vmmcompose.model.observed import HostFacts
 from vmmcompose.model.paths import Paths
-from vmmcompose.model.plan import BuildMount
 from vmmcompose.model.settings import Settings
 
 pytestmark = pytest.mark.root

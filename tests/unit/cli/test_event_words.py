@@ -5,21 +5,9 @@ from typing import Any
 
 import pytest
 
+from vmmcompose.model.actions import Action, BuildMount, CreateTap, DeleteVm, StartVm, SyncNetwork, WaitVm
 from vmmcompose.model.desired import Desired, DesiredVm, Forward, Healthcheck, Mount
-from vmmcompose.model.plan import (
-    Action,
-    BuildMount,
-    Change,
-    CreateTap,
-    DeleteVm,
-    Event,
-    Plan,
-    Reason,
-    StartVm,
-    Step,
-    SyncNetwork,
-    WaitVm,
-)
+from vmmcompose.model.plan import Change, Event, Plan, Reason, Step
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.render.events import (
     change_line,

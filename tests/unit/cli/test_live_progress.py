@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from vmmcompose.cli.live import LiveSink
-from vmmcompose.model.plan import CreateTap, Event, Plan, StartVm, Step, WaitVm
+from vmmcompose.model.actions import CreateTap, StartVm, WaitVm
+from vmmcompose.model.plan import Event, Plan, Step
 from vmmcompose.model.spec import VmSpec
 
 

@@ -13,7 +13,18 @@ from vmmcompose.model.codec import (
     record_from_json,
     record_to_json,
 )
-from vmmcompose.model.desired import Dependency, Desired, DesiredVm, Forward, GuestFile, Healthcheck, Mount
+from vmmcompose.model.desired import (
+    Attachment,
+    Dependency,
+    Desired,
+    DesiredVm,
+    Forward,
+    GuestFile,
+    Healthcheck,
+    Mount,
+    Provision,
+    Volume,
+)
 from vmmcompose.model.paths import tap_name
 from vmmcompose.model.record import Process, Record
 from vmmcompose.model.spec import VmSpec, host_name
@@ -25,6 +36,7 @@ TAGS = st.from_regex(r"[a-z0-9]([a-z0-9_-]{0,6}[a-z0-9])?", fullmatch=True)
 ADDRESSES = st.ip_addresses(v=4).map(str)
 PORTS = st.integers(1, 65535)
 PATHS = TEXT.map(lambda text: "/" + text)
+CONDITIONS = st.sampled_from(("started", "healthy", "provisioned"))
 SECONDS = st.floats(0.1, 3600)
 CHECKS = st.one_of(
     st.builds(Healthcheck, tcp=PORTS, interval_s=SECONDS, timeout_s=SECONDS),
@@ -51,11 +63,21 @@ SHARED: dict[str, st.SearchStrategy[Any]] = {
     "ports": tuples(
         st.builds(Forward, PORTS, PORTS, st.sampled_from(("tcp", "udp")), st.one_of(st.just(""), ADDRESSES))
     ),
-    "depends_on": tuples(st.builds(Dependency, NAMES, st.sampled_from(("started", "healthy")))),
+    "depends_on": tuples(
+        st.builds(Dependency, NAMES, st.sampled_from(("started", "healthy", "provisioned")), st.booleans())
+    ),
     "healthcheck": st.one_of(st.none(), CHECKS),
     "labels": tuples(st.tuples(TEXT, ANY_TEXT)),
     "env": tuples(st.tuples(TEXT, ANY_TEXT)),
     "files": tuples(st.builds(GuestFile, PATHS, ANY_TEXT, TEXT, st.integers(0, 0o7777))),
+    "volumes": tuples(st.builds(Attachment, TAGS, PATHS, st.sampled_from(("ro", "rw")))),
+    "provision": tuples(st.builds(Provision, TEXT, ANY_TEXT, TEXT)),
+    "restart": st.sampled_from(("no", "on-failure", "always")),
+    "stop_grace_s": SECONDS,
+    "prevent_delete": st.booleans(),
+    "replica_of": st.one_of(st.just(""), NAMES),
+    "replica": st.integers(0, 10_000),
+    "max_unavailable": st.integers(1, 10_000),
 }
 
 
@@ -96,6 +118,7 @@ VMS = st.builds(
     ip=st.one_of(st.just(""), ADDRESSES),
     hypervisor=TEXT,
     power=st.sampled_from(("running", "stopped", "absent")),
+    profiles=tuples(TEXT),
     **SHARED,
 )
 
@@ -113,7 +136,7 @@ def test_a_record_comes_back(record: Record) -> None:
 @given(RECORDS)
 def test_without_the_secrets_a_record_says_so_and_nothing_else_is_missing(record: Record) -> None:
     public, _ = record_to_json(record)
-    hidden = replace(record, spec=replace(record.spec, env=(), files=()), sealed=True)
+    hidden = replace(record, spec=replace(record.spec, env=(), files=(), provision=()), sealed=True)
     assert record_from_json(through_a_file(public), None) == hidden
 
 
@@ -121,11 +144,16 @@ def test_without_the_secrets_a_record_says_so_and_nothing_else_is_missing(record
 def test_no_secret_is_in_the_public_part(record: Record) -> None:
     secret = "longer than any other text here"
     spec = replace(record.spec, env=(("KEY", secret),), files=(GuestFile("/etc/x", secret),))
+    spec = replace(spec, provision=(Provision("install", secret),))
     public, hidden = record_to_json(replace(record, spec=spec))
     assert secret not in json.dumps(public)
-    assert json.dumps(hidden).count(secret) == 2
+    assert json.dumps(hidden).count(secret) == 3
 
 
-@given(st.builds(Desired, NAMES, tuples(VMS), PATHS))
+@given(
+    st.builds(
+        Desired, NAMES, tuples(VMS), PATHS, tuples(st.builds(Volume, TAGS, st.integers(0, 999))), tuples(VMS)
+    )
+)
 def test_a_project_comes_back(desired: Desired) -> None:
     assert desired_from_json(through_a_file(desired_to_json(desired))) == desired

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from vmmcompose.model.desired import Dependency, Forward, GuestFile, Healthcheck, Mount
+from vmmcompose.model.desired import Attachment, Dependency, Forward, GuestFile, Healthcheck, Mount, Provision
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.plan.costs import COSTS, Difference, diff_specs, show_forward, worst
 
@@ -47,6 +47,8 @@ OTHERS: dict[str, Any] = {
     "mounts": (Mount("site", "/srv/site"),),
     "env": (("PASSWORD", "swordfish"),),
     "files": (GuestFile("/etc/motd", "swordfish"),),
+    "volumes": (Attachment("data", "/var/lib/data"),),
+    "provision": (Provision("install", "echo swordfish"),),
 }
 
 
@@ -78,10 +80,11 @@ def test_the_others_cost_nothing(name: str) -> None:
     )
 
 
-@pytest.mark.parametrize("name", ["env", "files"])
+@pytest.mark.parametrize("name", ["env", "files", "provision"])
 def test_secrets_are_not_shown_and_not_compared_where_they_were_not_seen(name: str) -> None:
     new = changed(name)
     longer = replace(SPEC, env=(("PASSWORD", "hunter2"),), files=(GuestFile("/etc/motd", "hunter2"),))
+    longer = replace(longer, provision=(Provision("install", "echo hunter2"),))
     for old in (SPEC, longer):
         text = repr(diff_specs(old, new)) + repr(diff_specs(new, old))
         assert "swordfish" not in text

@@ -7,12 +7,8 @@ import pytest
 from projects import converged, edit, plan_for, shop
 from simulated_host import MIB, SimulatedHost
 
-from vmmcompose.model.desired import Desired, Mount
-from vmmcompose.model.observed import Disk
-from vmmcompose.model.options import Options
-from vmmcompose.model.plan import (
+from vmmcompose.model.actions import (
     CreateTap,
-    Plan,
     RestoreDisks,
     SetClock,
     StageDisks,
@@ -22,6 +18,10 @@ from vmmcompose.model.plan import (
     WaitVm,
     WriteRecord,
 )
+from vmmcompose.model.desired import Desired, Mount
+from vmmcompose.model.observed import Disk
+from vmmcompose.model.options import Options
+from vmmcompose.model.plan import Plan
 from vmmcompose.model.snapshot import Restore, Snapshot
 
 MADE = "2026-01-02T03:04:05Z"

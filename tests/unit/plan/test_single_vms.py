@@ -6,9 +6,10 @@ import pytest
 from projects import converged, edit, plan_for, shop
 from simulated_host import SimulatedHost
 
+from vmmcompose.model.actions import BuildMount, ResumeVm, StartVm, StopVm, WriteRecord
 from vmmcompose.model.desired import Desired, DesiredVm, Forward, Mount, Power
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import BuildMount, Plan, ResumeVm, StartVm, StopVm, WriteRecord
+from vmmcompose.model.plan import Plan
 from vmmcompose.network.rules import wanted_rules
 
 REGISTER = Options(register=True)

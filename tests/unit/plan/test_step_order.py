@@ -5,9 +5,10 @@ from dataclasses import replace
 
 from projects import converged, edit, plan_for, shop
 
+from vmmcompose.model.actions import CreateTap, StartVm, StopVm, SyncNetwork, UpdatePeers, WaitVm
 from vmmcompose.model.desired import Dependency, Desired, DesiredVm, Healthcheck
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import CreateTap, Plan, StartVm, Step, StopVm, SyncNetwork, UpdatePeers, WaitVm
+from vmmcompose.model.plan import Plan, Step
 
 UP = Options(remove_orphans=True)
 

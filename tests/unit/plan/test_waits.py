@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from projects import converged, plan_for, shop
 
+from vmmcompose.model.actions import WaitVm
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import WaitVm
 
 
 def waited_for(options: Options, health: str) -> list[str]:

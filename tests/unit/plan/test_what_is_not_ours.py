@@ -5,10 +5,11 @@ from dataclasses import replace
 from projects import converged, edit, plan_for, shop
 from simulated_host import SimulatedHost
 
+from vmmcompose.model.actions import StopVm
 from vmmcompose.model.desired import Desired, DesiredVm
 from vmmcompose.model.observed import Observed, Source
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import Plan, StopVm
+from vmmcompose.model.plan import Plan
 from vmmcompose.model.record import UnreadableRecord
 from vmmcompose.plan import make_plan
 
