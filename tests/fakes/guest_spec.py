@@ -1,5 +1,6 @@
 """A complete spec of one VM, for tests of what is made from it."""
 
+from vmmcompose.model.peers import peers_of
 from vmmcompose.model.spec import VmSpec
 
 SPEC = VmSpec(
@@ -21,5 +22,5 @@ SPEC = VmSpec(
     mac="06:00:ac:10:00:02",
     tap="vmm-0123456789a",
     resolvers=("127.0.0.53", "9.9.9.9"),
-    peers=(("db", "172.16.0.3"), ("web", "172.16.0.2")),
+    peers=peers_of([("db", "172.16.0.3"), ("web", "172.16.0.2")]),
 )

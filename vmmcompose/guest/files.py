@@ -113,7 +113,7 @@ def files_digest(spec: VmSpec, managed_key: str = "") -> str:
         spec.vm,
         host_name(spec),
         spec.ip,
-        sorted(spec.peers),
+        spec.peers.digest,
         [managed_key, *spec.ssh_keys],
         spec.dns,
         sorted((mount.tag, mount.mode) for mount in spec.mounts),

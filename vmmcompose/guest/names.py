@@ -19,7 +19,7 @@ def hosts_file(spec: VmSpec) -> str:
     lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
     taken = {"localhost"}
     own = (spec.vm, spec.ip)
-    others = [peer for peer in spec.peers if peer[0] != spec.vm]
+    others = [peer for peer in spec.peers.entries if peer[0] != spec.vm]
     for vm, address in [own, *others]:
         names = [vm, f"{vm}.{spec.project}"] if spec.project else [vm]
         if vm == spec.vm:

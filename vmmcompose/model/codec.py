@@ -20,6 +20,7 @@ from vmmcompose.model.desired import (
     Provision,
     Volume,
 )
+from vmmcompose.model.peers import Peers, peers_of
 from vmmcompose.model.record import SCHEMA_VERSION, Process, Record
 from vmmcompose.model.shape import require_record
 from vmmcompose.model.snapshot import SCHEMA_VERSION as SNAPSHOT_VERSION
@@ -36,7 +37,8 @@ def record_to_json(record: Record) -> tuple[Json, Json]:
     if spec.env or spec.files or spec.provision:
         secret = {"env": [list(pair) for pair in spec.env], "files": [asdict(file) for file in spec.files]}
         secret["provision"] = [asdict(script) for script in spec.provision]
-    public = asdict(replace(record, spec=replace(spec, env=(), files=(), provision=())))
+    public = asdict(replace(record, spec=replace(spec, env=(), files=(), provision=(), peers=Peers())))
+    public["spec"]["peers"] = spec.peers.digest
     del public["sealed"]
     return {"schema_version": SCHEMA_VERSION, **public, "has_secrets": bool(secret)}, secret
 
@@ -110,7 +112,7 @@ def _spec(value: Json, secret: Json) -> VmSpec:
     hidden: Json = {key: secret.get(key, ()) for key in ("env", "files", "provision")}
     nested = {
         "resolvers": tuple(value["resolvers"]),
-        "peers": _pairs(value["peers"]),
+        "peers": _peers(value["peers"]),
         "added_ports": _forwards(value.get("added_ports", ())),  # older records have none
     }
     return VmSpec(**{**value, **_nested({**value, **hidden}), **nested})
@@ -132,6 +134,10 @@ def _nested(value: Json) -> Json:
         "volumes": tuple(Attachment(**volume) for volume in value.get("volumes", ())),
         "provision": tuple(Provision(**script) for script in value["provision"]),
     }
+
+
+def _peers(value: Any) -> Peers:  # noqa: ANN401 - a digest; older records hold the names themselves
+    return Peers(value) if isinstance(value, str) else peers_of(_pairs(value))
 
 
 def _forwards(value: Iterable[Json]) -> tuple[Forward, ...]:

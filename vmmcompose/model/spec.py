@@ -12,6 +12,7 @@ from vmmcompose.model.desired import (
     Provision,
     Restart,
 )
+from vmmcompose.model.peers import NOBODY, Peers
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ class VmSpec:
     env: tuple[tuple[str, str], ...] = ()
     files: tuple[GuestFile, ...] = ()
     """With `content` filled in and `source` kept only as its origin."""
-    peers: tuple[tuple[str, str], ...] = ()
-    """(short name, address) of every VM of the project, sorted, itself included."""
+    peers: Peers = NOBODY
+    """Every VM of the project, itself included."""
     volumes: tuple[Attachment, ...] = ()
     provision: tuple[Provision, ...] = ()
     """With `content` filled in and `source` kept only as its origin."""

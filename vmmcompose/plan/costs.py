@@ -1,11 +1,14 @@
 """What differs between two specs of one VM, field by field, and what each difference costs."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Literal
 
 from vmmcompose.model.desired import Forward
+from vmmcompose.model.peers import Peers, peers_of
 from vmmcompose.model.plan import Reason
+from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
 
 Cost = Literal["live", "restart", "replace"]
@@ -102,6 +105,8 @@ def _reasons(name: str, old: Any, new: Any) -> tuple[Reason, ...]:  # noqa: ANN4
         key, show = _KEYED[name]
         found = tuple(_keyed(label, {key(i): i for i in old}, {key(i): i for i in new}, show))
         return found or (Reason(label, why="order changed"),)
+    if name == "peers":
+        return _peers(old, new)
     if name in ("dns", "ssh_keys"):
         return tuple(_listed(label, old, new))
     if name == "healthcheck":
@@ -118,6 +123,26 @@ def _keyed(
             after = show(new[key]) if key in new else ""
             name = label if label == "ports" else f"{label}.{key}"
             yield Reason(name, why="changed") if before == after else Reason(name, before, after)
+
+
+@lru_cache(maxsize=64)
+def _peers(old: Peers, new: Peers) -> tuple[Reason, ...]:
+    """Which names came, went or moved: once for all VMs of a project, which know the same ones."""
+    if not old.entries:
+        return (Reason("peers", why="the guest has an older list of the project's VMs"),)
+    return tuple(_keyed("peers", dict(old.entries), dict(new.entries), str))
+
+
+def with_names(records: Iterable[Record], project: str) -> tuple[Record, ...]:
+    """The records of all projects; those of this one with the names behind the digest where they are known."""
+    records = tuple(records)
+    known = peers_of((record.spec.vm, record.spec.ip) for record in records if record.spec.project == project)
+    return tuple(
+        replace(record, spec=replace(record.spec, peers=known))
+        if record.spec.project == project and record.spec.peers == known
+        else record
+        for record in records
+    )
 
 
 def _listed(label: str, old: tuple[str, ...], new: tuple[str, ...]) -> Iterable[Reason]:
@@ -165,5 +190,4 @@ _KEYED: Mapping[str, tuple[Callable[[Any], str], Callable[[Any], str]]] = {
     "volumes": (lambda a: a.volume, lambda a: f"{a.target} ({a.mode})"),
     "provision": (lambda script: script.name, lambda _script: _HIDDEN),
     "depends_on": (lambda d: d.vm, lambda d: d.condition if d.required else f"{d.condition}, not required"),
-    "peers": (lambda pair: pair[0], lambda pair: pair[1]),
 }

@@ -24,6 +24,7 @@ from vmmcompose.plan.checks import (
     explain_auto,
     find_image,
 )
+from vmmcompose.plan.costs import with_names
 from vmmcompose.plan.endings import work_absent, work_amended, work_created, work_paused, work_stopped
 from vmmcompose.plan.graph import weave
 from vmmcompose.plan.hand import added_forwards, check_fresh, check_paused, without_adopted
@@ -47,6 +48,7 @@ def make_plan(
     Problems of severity `error` in the result mean that nothing of it may be applied.
     """
     observed = without_adopted(observed, options)
+    observed = replace(observed, records=with_names(observed.records, desired.project))
     ours = {r.spec.vm: r for r in observed.records if r.spec.project == desired.project}
     chosen = frozenset(options.only)
     only = chosen if options.alone else close_over(desired, chosen)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from vmmcompose.model.desired import Desired, DesiredVm, Forward, GuestFile
 from vmmcompose.model.observed import HostFacts, Observed
 from vmmcompose.model.paths import tap_name
+from vmmcompose.model.peers import peers_of
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.record import Record
 from vmmcompose.model.settings import Settings
@@ -43,14 +44,16 @@ def choose_specs(
         if (not only or vm.name in only) and (vm.power != "stopped" or register or vm.name in records)
     }
     addresses = _addresses(desired, observed, settings, fresh, records, specs)
-    peers = tuple(sorted(addresses.items()))
+    peers = peers_of(addresses.items())
     for vm in desired.vms:
         if vm.name in addresses:
             record = records.get(vm.name)
             problems = specs.problems.setdefault(vm.name, [])
             spec = _spec(desired, vm, addresses[vm.name], observed, settings, record, problems)
             # Single VMs do not know of each other.
-            specs.by_vm[vm.name] = replace(spec, peers=peers if desired.project else ((vm.name, spec.ip),))
+            specs.by_vm[vm.name] = replace(
+                spec, peers=peers if desired.project else peers_of([(vm.name, spec.ip)])
+            )
     return specs
 
 

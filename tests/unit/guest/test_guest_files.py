@@ -10,6 +10,7 @@ from vmmcompose.guest import files_digest, guest_files, removals
 from vmmcompose.guest.blocks import has_block, with_block
 from vmmcompose.guest.entries import GuestEntry
 from vmmcompose.model.desired import GuestFile, Mount
+from vmmcompose.model.peers import peers_of
 from vmmcompose.model.spec import VmSpec
 
 
@@ -123,7 +124,7 @@ def test_keys_that_copies_of_an_image_would_share_are_removed() -> None:
 CHANGES = [
     {"id": "x"},
     {"hostname": "other"},
-    {"peers": (("web", "172.16.0.2"),)},
+    {"peers": peers_of([("web", "172.16.0.2")])},
     {"ssh_keys": ("ssh-rsa C",)},
     {"dns": ("1.1.1.1",)},
     {"mounts": (Mount("a", "/a", "ro"),)},

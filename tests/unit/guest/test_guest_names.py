@@ -7,6 +7,7 @@ from guest_spec import SPEC
 
 from vmmcompose.guest import command_line, hosts_file
 from vmmcompose.guest.names import netmask, resolv_conf
+from vmmcompose.model.peers import Peers
 
 
 def test_every_vm_is_known_by_its_short_and_its_long_name() -> None:
@@ -19,7 +20,7 @@ def test_every_vm_is_known_by_its_short_and_its_long_name() -> None:
 
 
 def test_a_vm_without_peers_still_knows_itself() -> None:
-    assert "172.16.0.2\tfront web web.shop\n" in hosts_file(replace(SPEC, peers=()))
+    assert "172.16.0.2\tfront web web.shop\n" in hosts_file(replace(SPEC, peers=Peers()))
 
 
 def test_no_name_stands_twice() -> None:

@@ -26,6 +26,7 @@ from vmmcompose.model.desired import (
     Volume,
 )
 from vmmcompose.model.paths import tap_name
+from vmmcompose.model.peers import peers_of
 from vmmcompose.model.record import Process, Record
 from vmmcompose.model.spec import VmSpec, host_name
 
@@ -98,7 +99,7 @@ def specs(draw: st.DrawFn) -> VmSpec:
         tap=tap_name(vm_id),
         resolvers=draw(tuples(ADDRESSES)),
         added_ports=draw(SHARED["ports"]),
-        peers=draw(tuples(st.tuples(NAMES, ADDRESSES))),
+        peers=peers_of(draw(tuples(st.tuples(NAMES, ADDRESSES)))),
         **{name: draw(strategy) for name, strategy in SHARED.items()},
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from vmmcompose.model.desired import Attachment, Dependency, Forward, GuestFile, Healthcheck, Mount, Provision
+from vmmcompose.model.peers import peers_of
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.plan.costs import COSTS, Difference, diff_specs, show_forward, worst
 
@@ -41,7 +42,7 @@ OTHERS: dict[str, Any] = {
     "labels": (("tier", "front"),),
     "healthcheck": Healthcheck(tcp=80),
     "depends_on": (Dependency("db"),),
-    "peers": (("db", "172.16.0.3"),),
+    "peers": peers_of([("db", "172.16.0.3")]),
     "ssh_keys": ("ssh-ed25519 AAAA me",),
     "dns": ("9.9.9.9",),
     "mounts": (Mount("site", "/srv/site"),),

@@ -21,6 +21,7 @@ from vmmcompose.model.actions import (
 from vmmcompose.model.desired import Desired, Mount
 from vmmcompose.model.observed import Disk
 from vmmcompose.model.options import Options
+from vmmcompose.model.peers import peers_of
 from vmmcompose.model.plan import Plan
 from vmmcompose.model.snapshot import Restore, Snapshot
 
@@ -105,7 +106,7 @@ def test_the_vm_becomes_what_it_was_and_the_disk_may_have_been_smaller() -> None
 
 def test_new_names_are_told_to_a_guest_that_knows_old_ones() -> None:
     host = converged(shop())
-    snapshot = kept(host, peers=(("web", host.records["shop-web"].spec.ip),))
+    snapshot = kept(host, peers=peers_of([("web", host.records["shop-web"].spec.ip)]))
     plan = plan_for(host, shop(), restore(snapshot))
     assert actions(plan)[-2:] == [UpdatePeers, SetClock]
     host.run(plan)

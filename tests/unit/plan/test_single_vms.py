@@ -74,7 +74,7 @@ def test_an_address_is_kept_from_creation_through_every_restart() -> None:
 def test_single_vms_do_not_know_of_each_other_nor_of_projects() -> None:
     host = converged(shop())
     host.run(plan_for(host, single("one", "two", power="running")))
-    assert [peer for peer, _ in host.records["one"].spec.peers] == ["one"]
+    assert [peer for peer, _ in host.records["one"].spec.peers.entries] == ["one"]
     plan = plan_for(host, single("one", power="running"))
     assert plan.changes == ()
     assert not plan.problems
