@@ -113,16 +113,16 @@ class SimulatedHost:
 
     def run(self, plan: Plan, *, stop_after: int | None = None) -> None:
         """Does a plan's steps in order: intents first, then the rest; `stop_after` cuts it short."""
-        intents = [step for step in plan.steps if isinstance(step.action, WriteRecord)]
-        others = [step for step in plan.steps if not isinstance(step.action, WriteRecord)]
+        intents = [step for step in plan.steps if step.is_intent]
+        others = [step for step in plan.steps if not step.is_intent]
         done: set[int] = set()
         for step in (intents + others)[:stop_after]:
             missing = step.after - done
             assert not missing, f"step {step} runs before {missing}"
-            self.do(step.action, {record.spec.vm: record.spec.name for record in self.records.values()})
+            self.do(step.action)
             done.add(step.id)
 
-    def do(self, action: Action, _names: dict[str, str]) -> None:  # noqa: C901, PLR0912, PLR0915 - one arm each
+    def do(self, action: Action) -> None:  # noqa: C901, PLR0912, PLR0915 - one arm each
         """Does one action."""
         match action:
             case WriteRecord(record):

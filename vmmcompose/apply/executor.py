@@ -21,7 +21,6 @@ from vmmcompose.model.actions import (
     StageDisks,
     SyncNetwork,
     WriteGuestFiles,
-    WriteRecord,
 )
 from vmmcompose.model.plan import Event, Outcome, Plan, Step
 
@@ -63,7 +62,7 @@ def write_intents(plan: Plan, context: Context) -> None:
         HostError: one could not be written; nothing else has been touched.
     """
     for step in plan.steps:
-        if isinstance(step.action, WriteRecord):
+        if step.is_intent:
             run_action(context, step.action, lambda _words: None)
 
 
@@ -96,7 +95,7 @@ def execute(plan: Plan, context: Context, emit: Emit) -> Outcome:
 
 def _prepare(run: _Run, plan: Plan) -> list[Step]:
     """Counts what each step waits for; gives those that can begin at once."""
-    run.done = {step.id for step in plan.steps if isinstance(step.action, WriteRecord)}
+    run.done = {step.id for step in plan.steps if step.is_intent}
     ready = []
     for step in plan.steps:
         if step.id in run.done:

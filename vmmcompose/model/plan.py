@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from vmmcompose.model.actions import Action
+from vmmcompose.model.actions import Action, WriteRecord
 from vmmcompose.model.problem import Problem
 
 
@@ -51,6 +51,11 @@ class Step:
     address: str
     action: Action
     after: frozenset[int] = frozenset()
+
+    @property
+    def is_intent(self) -> bool:
+        """Whether it is a record to be written before anything else is done, under the host lock."""
+        return isinstance(self.action, WriteRecord) and not self.after
 
 
 @dataclass(frozen=True, slots=True)

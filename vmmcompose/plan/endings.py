@@ -88,6 +88,7 @@ def work_absent(name: str, vm: str, vm_id: str, tap: str, index: Index, options:
     if view.record is not None:
         work.holds = view.record.spec.ip
         work.depends_on = view.record.spec.depends_on
+        work.replica_of, work.replica = view.record.spec.replica_of, view.record.spec.replica
         work.intent = replace(view.record, state="deleting", process=view.process)
         if work.intent == view.record:
             work.intent = None

@@ -1,7 +1,7 @@
 """Which step waits for which: the works of all VMs, woven into one graph.
 
 Independent VMs share no edge but the network's, so that they run side by side. Stops go dependents first,
-starts go dependencies first, as `depends_on` says.
+starts go dependencies first, as `depends_on` says. Replicas are restarted in turns, see `rolling`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,6 +12,7 @@ from vmmcompose.model.actions import Action, DeleteTap, SweepFile, SyncNetwork, 
 from vmmcompose.model.desired import Dependency
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Step
+from vmmcompose.plan.rolling import Turns
 from vmmcompose.plan.work import VmWork, wait_for
 
 
@@ -46,6 +47,7 @@ def weave(
     works: Iterable[VmWork],
     sweeps: Iterable[SweepFile | DeleteTap],
     options: Options,
+    in_turn: Turns,
     *,
     network_first: bool,
     network_last: bool,
@@ -55,8 +57,9 @@ def weave(
     for sweep in sweeps:
         graph.add("files" if isinstance(sweep, SweepFile) else "taps", sweep)
     by_vm = {work.vm: work for work in works}
-    needs = {vm: work.depends_on for vm, work in by_vm.items()}
-    order = _order(by_vm, needs)
+    order = _order(by_vm, in_turn)
+    if order is None:  # records of two versions of a manifest, mixed by an interruption; stopping must work
+        in_turn, order = {}, sorted(by_vm)
     for vm in order:
         intent = by_vm[vm].intent
         if intent is not None:
@@ -66,50 +69,76 @@ def weave(
     for vm in order:
         for action in by_vm[vm].early:
             graph.early[vm] = graph.add(by_vm[vm].address, action, [graph.ready(vm)])
-    _stop_all(graph, by_vm, needs, order)
-    ends = [_bring_up(graph, by_vm[vm], needs[vm], by_vm, options) for vm in order]
+    _stop_and_start(graph, by_vm, order, in_turn, options)
     if network_last:
-        gone = [end for vm, end in zip(order, ends, strict=True) if by_vm[vm].start is None]
+        gone = [graph.ended[vm] for vm in order if by_vm[vm].start is None]
         graph.add("network", SyncNetwork(), [graph.network, *gone])
     return tuple(graph.steps)
 
 
-def _order(by_vm: Mapping[str, VmWork], needs: Mapping[str, tuple[Dependency, ...]]) -> list[str]:
+def _stop_and_start(
+    graph: Graph, by_vm: Mapping[str, VmWork], order: list[str], in_turn: Turns, options: Options
+) -> None:
+    """The stops of all that have no turn, dependents first; then each VM in order, with its stop if it has one."""
+    _wait_for_turns(by_vm, in_turn, options)
+    dependents = _dependents(by_vm, order, in_turn)
+    for vm in reversed(order):
+        if vm not in in_turn:
+            _stop(graph, by_vm[vm], dependents[vm])
+    for vm in order:
+        if vm in in_turn:
+            _stop(graph, by_vm[vm], dependents[vm], [graph.ended[other] for other in in_turn[vm]])
+        _bring_up(graph, by_vm[vm], by_vm, options)
+
+
+def _order(by_vm: Mapping[str, VmWork], in_turn: Turns) -> list[str] | None:
+    """The VMs, each after those it depends on and those whose turn comes before its own; None in a circle."""
     sorter: TopologicalSorter[str] = TopologicalSorter()
     for vm in sorted(by_vm):
-        sorter.add(vm, *(dependency.vm for dependency in needs[vm] if dependency.vm in by_vm))
+        wanted = (dependency.vm for dependency in by_vm[vm].depends_on if dependency.vm in by_vm)
+        sorter.add(vm, *wanted, *in_turn.get(vm, ()))
     try:
         return list(sorter.static_order())
-    except CycleError:  # records of two versions of a manifest, mixed by an interruption; stopping must work
-        return sorted(by_vm)
+    except CycleError:
+        return None
 
 
-def _stop_all(
-    graph: Graph, by_vm: Mapping[str, VmWork], needs: Mapping[str, tuple[Dependency, ...]], order: list[str]
-) -> None:
-    dependents: dict[str, list[str]] = {vm: [] for vm in by_vm}
+def _dependents(by_vm: Mapping[str, VmWork], order: list[str], in_turn: Turns) -> dict[str, list[str]]:
+    """Who stops before a VM does. Whoever has a turn does not: others of its kind go on without what stops."""
+    found: dict[str, list[str]] = {vm: [] for vm in order}
     for vm in order:
-        for dependency in needs[vm]:
-            if dependency.vm in dependents:
-                dependents[dependency.vm].append(vm)
-    for vm in reversed(order):
+        for dependency in by_vm[vm].depends_on:
+            if dependency.vm in found and vm not in in_turn:
+                found[dependency.vm].append(vm)
+    return found
+
+
+def _stop(graph: Graph, work: VmWork, dependents: Iterable[str], up: Iterable[int | None] = ()) -> None:
+    """The stop, after those of its dependents, and after the steps `up` by which others are up again."""
+    if work.stop is not None:
+        after = [graph.ready(work.vm), *(graph.stopped.get(other) for other in dependents), *up]
+        if work.turn is not None:
+            after = [graph.add(work.address, WriteRecord(work.turn), [graph.network, *after])]
+        graph.stopped[work.vm] = graph.add(work.address, work.stop, after)
+        graph.released.setdefault(work.holds, []).append(graph.stopped[work.vm])
+
+
+def _wait_for_turns(by_vm: Mapping[str, VmWork], in_turn: Turns, options: Options) -> None:
+    """Where somebody's turn comes when a VM answers, that is waited for whatever the command says."""
+    for vm in {other for others in in_turn.values() for other in others}:
         work = by_vm[vm]
-        if work.stop is not None:
-            after = [graph.ready(vm), *(graph.stopped.get(other) for other in dependents[vm])]
-            graph.stopped[vm] = graph.add(work.address, work.stop, after)
-            graph.released.setdefault(work.holds, []).append(graph.stopped[vm])
+        if work.start is not None and work.wait is None:
+            work.wait = wait_for(work.start.spec, options)
 
 
-def _bring_up(
-    graph: Graph, work: VmWork, needs: tuple[Dependency, ...], by_vm: Mapping[str, VmWork], options: Options
-) -> int | None:
+def _bring_up(graph: Graph, work: VmWork, by_vm: Mapping[str, VmWork], options: Options) -> None:
     last = graph.stopped.get(work.vm, graph.ready(work.vm))
     for action in work.before:
         last = graph.add(work.address, action, [last])
     if work.tap is not None:
         last = graph.add(work.address, work.tap, [last, graph.network])
     if work.start is not None:
-        ready = [_reached(graph, dependency, by_vm, options) for dependency in needs]
+        ready = [_reached(graph, dependency, by_vm, options) for dependency in work.depends_on]
         free = graph.released.get(work.start.spec.ip, ())
         after = [last, graph.network, *ready, *free]
         last = graph.started[work.vm] = graph.add(work.address, work.start, after)
@@ -120,7 +149,6 @@ def _bring_up(
     for action in work.after:
         last = graph.add(work.address, action, [last])
     graph.ended[work.vm] = last
-    return last
 
 
 def _reached(

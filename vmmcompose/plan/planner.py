@@ -29,6 +29,7 @@ from vmmcompose.plan.endings import work_absent, work_amended, work_created, wor
 from vmmcompose.plan.graph import weave
 from vmmcompose.plan.hand import added_forwards, check_fresh, check_paused, without_adopted
 from vmmcompose.plan.restoring import check_restore, restored_view, work_restored
+from vmmcompose.plan.rolling import defer, turns
 from vmmcompose.plan.specs import choose_specs
 from vmmcompose.plan.strays import stray_disks, stray_processes, stray_taps
 from vmmcompose.plan.view import Index, index
@@ -182,6 +183,8 @@ def _assemble(
     works: list[VmWork],
     problems: list[Problem],
 ) -> Plan:
+    in_turn = turns({work.vm: work for work in works})
+    defer(works, {record.spec.name: record for record in observed.records}, in_turn)
     touched = {work.intent.spec.name: work.intent for work in works if work.intent is not None}
     before = {record.spec.name: record for record in observed.records}
     middle = {**before, **touched}
@@ -219,7 +222,7 @@ def _assemble(
         *(SweepFile(path) for path in observed.leftovers),
         *(DeleteTap(tap) for tap in taps),
     ]
-    steps = weave(works, sweeps, options, network_first=first, network_last=last)
+    steps = weave(works, sweeps, options, in_turn, network_first=first, network_last=last)
     return Plan(desired.project, tuple(changes), steps, tuple(problems))
 
 

@@ -44,7 +44,14 @@ def work_running(
     """What it takes until this VM runs as `spec` says."""
     view = index.view(spec.name, spec.id, spec.driver)
     record = view.record
-    work = VmWork(spec.vm, f"vm/{spec.vm}", depends_on=spec.depends_on)
+    work = VmWork(
+        spec.vm,
+        f"vm/{spec.vm}",
+        depends_on=spec.depends_on,
+        replica_of=spec.replica_of,
+        replica=spec.replica,
+        most_away=spec.max_unavailable,
+    )
     differences = diff_specs(record.spec, spec, sealed=record.sealed) if record else ()
     replaces = _replace_reasons(view, spec, image, differences, options)
     restarts = (

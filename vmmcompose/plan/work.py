@@ -27,6 +27,8 @@ class VmWork:
     change: Change | None = None
     intent: Record | None = None
     """Written first, under the host lock."""
+    turn: Record | None = None
+    """Written when its turn comes to be restarted."""
     stop: StopVm | None = None
     holds: str = ""
     """The address its guest has until it is stopped; nobody else may start with it before."""
@@ -40,6 +42,11 @@ class VmWork:
     after: list[Action] = field(default_factory=list)
     depends_on: tuple[Dependency, ...] = ()
     """What must be up before it starts, and must not stop before it does."""
+    replica_of: str = ""
+    """The VM of the manifest that it is a replica of; empty for one without replicas."""
+    replica: int = 0
+    most_away: int = 1
+    """How many of the replicas may be away at once while they are restarted."""
     creates: bool = False
     """Whether it gets its first record and is not started."""
     settled: Record | None = None
