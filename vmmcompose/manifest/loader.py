@@ -13,6 +13,8 @@ MAX_DEPTH = 64
 """Levels of nesting; a manifest needs seven."""
 MAX_ALIASED = 250_000
 """Values that aliases may add to those written in the file."""
+_GIVEN_UP = "maximum nesting depth"
+"""What libyaml says from 0.2.6 on about more than a thousand levels."""
 _TAG = "tag:yaml.org,2002:"
 _CORE = {"str": (str,), "int": (int,), "float": (float, int), "bool": (bool,), "null": (type(None),)}
 
@@ -38,9 +40,12 @@ class Loader:
     """Composes one file. `problems` gathers what does not stop the reading."""
 
     def __init__(self, text: str, filename: str) -> None:
-        self.problems: list[Problem] = []
         self._text = text
         self._places = SourceMap(filename, text, None)
+        self._begin()
+
+    def _begin(self) -> None:
+        self.problems: list[Problem] = []
         self._anchors: dict[str, Node] = {}
         self._stack: list[_Frame] = []
         self._root: Node | None = None
@@ -71,6 +76,10 @@ class Loader:
                 if handler:
                     handler(event)
         except yaml.MarkedYAMLError as error:
+            if not pure and _GIVEN_UP in (error.problem or ""):
+                # libyaml reads ahead and gives up before it has told of the levels that are too many here.
+                self._begin()
+                return self.load(pure=True)
             from vmmcompose.manifest.syntax import syntax_problem
 
             raise LoadError(syntax_problem(error, self._text, self._places)) from None
