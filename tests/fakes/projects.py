@@ -121,3 +121,19 @@ DAMAGES: Mapping[str, Callable[[SimulatedHost], None]] = {
     "paused": _pause,
     "port added by hand": _add_port,
 }
+
+
+def _forget_web(host: SimulatedHost) -> None:
+    """The record of `web` is gone; its process lives."""
+    del host.records["shop-web"]
+
+
+def _forget_web_and_kill(host: SimulatedHost) -> None:
+    host.processes.pop(host.records.pop("shop-web").spec.id)
+
+
+ACCIDENTS: Mapping[str, Callable[[SimulatedHost], None]] = {
+    "record of web deleted": _forget_web,
+    "record of web deleted and its process killed": _forget_web_and_kill,
+}
+"""What can only happen to the host of `shop`."""
