@@ -97,7 +97,8 @@ def plan_text(plan: Plan) -> str:
 def steps_text(plan: Plan) -> str:
     """A plan's steps as text, one a line, with those that each waits for."""
     return "".join(
-        f"{step.id:>3} {name_of(step.address)}: {phase(step).doing}{_list(' after', step.after)}\n"
+        f"{step.id:>3} {name_of(step.address)}: {phase(step).doing}{_list(' after', step.after)}"
+        f"{_list(' when ended', step.weak)}\n"
         for step in plan.steps
     )
 

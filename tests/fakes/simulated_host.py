@@ -117,7 +117,7 @@ class SimulatedHost:
         others = [step for step in plan.steps if not step.is_intent]
         done: set[int] = set()
         for step in (intents + others)[:stop_after]:
-            missing = step.after - done
+            missing = step.before - done
             assert not missing, f"step {step} runs before {missing}"
             self.do(step.action)
             done.add(step.id)

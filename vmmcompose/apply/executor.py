@@ -1,7 +1,7 @@
 """Walks a plan's graph in parallel and tells what happens, step by step.
 
-A failed step skips what waits for it; everything else goes on. Steps start as soon as what they wait for is
-done: there are no levels.
+A step begins as soon as all that come before it have ended: there are no levels. When one of those in `after`
+was not done it is skipped instead, and told so at once; everything else goes on.
 """
 
 import time
@@ -19,7 +19,6 @@ from vmmcompose.model.actions import (
     CreateDisk,
     GrowDisk,
     StageDisks,
-    SyncNetwork,
     WriteGuestFiles,
 )
 from vmmcompose.model.plan import Event, Outcome, Plan, Step
@@ -39,9 +38,9 @@ class _Run:
     context: Context
     emit: Emit
     waiting: dict[int, Step] = field(default_factory=dict)
-    """Steps that have not begun."""
+    """Steps that have not begun, those skipped among them until all before them have ended."""
     missing: dict[int, int] = field(default_factory=dict)
-    """How many of the steps that a waiting one comes after have not ended."""
+    """How many of the steps that come before a waiting one have not ended."""
     followers: dict[int, list[int]] = field(default_factory=dict)
     """Which steps come after a step."""
     done: set[int] = field(default_factory=set)
@@ -100,7 +99,7 @@ def _prepare(run: _Run, plan: Plan) -> list[Step]:
     for step in plan.steps:
         if step.id in run.done:
             continue
-        before = step.after - run.done
+        before = step.before - run.done
         for number in before:
             run.followers.setdefault(number, []).append(step.id)
         run.missing[step.id] = len(before)
@@ -117,30 +116,32 @@ def _settle(run: _Run, step: Step, failure: Event | None) -> list[Step]:
         run.done.add(step.id)
     else:
         run.failed[step.id] = failure
+        _skip_followers(run, step)
     ready: list[Step] = []
     ended = [step.id]
     while ended:
-        number = ended.pop()
-        cause = run.failed.get(number) or run.skipped.get(number)
-        for follower in [run.waiting[i] for i in run.followers.get(number, ()) if i in run.waiting]:
-            run.missing[follower.id] -= 1
-            # Syncing the network looks at the records as they are then, so it never depends on success.
-            if cause is not None and not isinstance(follower.action, SyncNetwork):
-                _skip(run, follower, cause)
-                ended.append(follower.id)
-            elif run.missing[follower.id] == 0:
-                ready.append(run.waiting.pop(follower.id))
+        for number in run.followers.get(ended.pop(), ()):
+            run.missing[number] -= 1
+            if run.missing[number] == 0:
+                follower = run.waiting.pop(number)
+                # A skipped step ends when its turn would have come, so that order holds across it as well.
+                if number in run.skipped:
+                    ended.append(number)
+                else:
+                    ready.append(follower)
     return ready
 
 
-def _skip(run: _Run, step: Step, cause: Event) -> None:
-    del run.waiting[step.id]
-    run.skipped[step.id] = Event(step, "skipped", _because(cause))
-    run.tell(run.skipped[step.id])
-
-
-def _because(cause: Event) -> str:
-    return cause.detail if cause.state == "skipped" else f"{cause.step.address} failed"
+def _skip_followers(run: _Run, failed: Step) -> None:
+    """Skips all that need a failed step, directly or not."""
+    lost = [failed.id]
+    while lost:
+        number = lost.pop()
+        for follower in [run.waiting[i] for i in run.followers.get(number, ()) if i in run.waiting]:
+            if number in follower.after and follower.id not in run.skipped:
+                run.skipped[follower.id] = Event(follower, "skipped", cause=failed)
+                run.tell(run.skipped[follower.id])
+                lost.append(follower.id)
 
 
 def _do(run: _Run, step: Step) -> Event | None:

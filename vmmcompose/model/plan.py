@@ -45,12 +45,20 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One action and the steps that must be done before it."""
+    """One action and the steps that come before it."""
 
     id: int
     address: str
     action: Action
     after: frozenset[int] = frozenset()
+    """Steps that must have been done: when one of them is not, this one is skipped."""
+    weak: frozenset[int] = frozenset()
+    """Steps that must have ended, however they did."""
+
+    @property
+    def before(self) -> frozenset[int]:
+        """All steps that have ended when this one begins."""
+        return self.after | self.weak
 
     @property
     def is_intent(self) -> bool:
@@ -80,6 +88,8 @@ class Event:
     detail: str = ""
     hint: str = ""
     seconds: float = 0.0
+    cause: Step | None = None
+    """Why a step was skipped: the one that failed."""
 
 
 @dataclass(frozen=True, slots=True)

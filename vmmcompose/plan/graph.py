@@ -32,11 +32,18 @@ class Graph:
     released: dict[str, list[int]] = field(default_factory=dict)
     """By address: the stops after which no guest has it any more."""
 
-    def add(self, address: str, action: Action, after: Iterable[int | None] = ()) -> int:
-        """Appends a step and gives its id; None among `after` is left out."""
-        step = Step(len(self.steps), address, action, frozenset(i for i in after if i is not None))
-        self.steps.append(step)
-        return step.id
+    def add(
+        self,
+        address: str,
+        action: Action,
+        after: Iterable[int | None] = (),
+        weak: Iterable[int | None] = (),
+    ) -> int:
+        """Appends a step and gives its id; None among those before it is left out."""
+        needed = frozenset(i for i in after if i is not None)
+        ended = frozenset(i for i in weak if i is not None) - needed
+        self.steps.append(Step(len(self.steps), address, action, needed, ended))
+        return len(self.steps) - 1
 
     def ready(self, vm: str) -> int | None:
         """The last step of a VM before it is stopped or started."""
@@ -72,7 +79,8 @@ def weave(
     _stop_and_start(graph, by_vm, order, in_turn, options)
     if network_last:
         gone = [graph.ended[vm] for vm in order if by_vm[vm].start is None]
-        graph.add("network", SyncNetwork(), [graph.network, *gone])
+        # It looks at the records as they are then, so it does not matter how the others ended.
+        graph.add("network", SyncNetwork(), weak=[graph.network, *gone])
     return tuple(graph.steps)
 
 

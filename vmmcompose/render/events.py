@@ -77,9 +77,16 @@ def event_line(event: Event) -> str:
         case "progress":
             return f"{name}: {event.detail}" if event.detail != words.doing else ""
         case "skipped":
-            return f"{name}: {words.doing} skipped: {event.detail}"
+            return f"{name}: {words.doing} skipped: {_cause(event)}"
         case "failed":
             return "\n".join(failure_lines(event))
+
+
+def _cause(event: Event) -> str:
+    """Why a step was skipped: `db failed while waiting for its healthcheck`."""
+    if event.cause is None:
+        return event.detail
+    return f"{name_of(event.cause.address)} failed while {phase(event.cause).doing}"
 
 
 def failure_lines(event: Event) -> list[str]:
@@ -99,7 +106,7 @@ def event_json(event: Event) -> dict[str, Any]:
         "address": event.step.address,
         "action": type(event.step.action).__name__,
         "phase": phase(event.step).doing,
-        "detail": event.detail,
+        "detail": _cause(event) if event.state == "skipped" else event.detail,
         "hint": event.hint,
         "seconds": round(event.seconds, 3),
     }

@@ -82,6 +82,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
                 "address": step.address,
                 "action": type(step.action).__name__,
                 "after": sorted(step.after),
+                "weak": sorted(step.weak),
             }
             for step in plan.steps
         ],

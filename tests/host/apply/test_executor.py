@@ -42,7 +42,7 @@ def test_a_failure_skips_what_waits_for_it_and_nothing_else(context: Context) ->
     outcome = execute(Plan("p", (), steps), context, events.append)
     assert outcome.done == (0, 4)
     assert [event.step.id for event in outcome.failed] == [1]
-    assert {event.step.id: event.detail for event in outcome.skipped} == {2: "vm/1 failed", 3: "vm/1 failed"}
+    assert {event.step.id: event.cause for event in outcome.skipped} == {2: steps[1], 3: steps[1]}
     left = sorted(path.name for path in Path(context.paths.root).iterdir())
     assert left == ["f2.tmp.1", "f3.tmp.1"]
 
@@ -85,7 +85,7 @@ def test_the_network_is_put_right_whatever_failed_before(context: Context) -> No
         sweep(context, 0, outside=True),
         sweep(context, 1, 0),
         sweep(context, 2),
-        Step(3, "network", SyncNetwork(), frozenset((0, 1, 2))),
+        Step(3, "network", SyncNetwork(), weak=frozenset((0, 1, 2))),
         sweep(context, 4, 1, 2),
     )
     broken = Settings(data_dir=str(context.paths.root), bridge_name="/")  # no such link can ever be there

@@ -49,8 +49,12 @@ def step(action: Action, address: str = "vm/web") -> Step:
         ),
         (Event(step(SyncNetwork(), "network"), "started"), ""),
         (
-            Event(step(StartVm(spec())), "skipped", "vm/db failed"),
-            "web: starting skipped: vm/db failed",
+            Event(
+                step(StartVm(spec())),
+                "skipped",
+                cause=step(WaitVm(spec(vm="db", healthcheck=Healthcheck(tcp=1)), 9), "vm/db"),
+            ),
+            "web: starting skipped: db failed while waiting for its healthcheck",
         ),
         (
             Event(step(WaitVm(spec(), 9)), "failed", "VM web: no answer", "last lines:\n  panic", 9.04),

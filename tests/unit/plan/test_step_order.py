@@ -21,12 +21,12 @@ def find(plan: Plan, vm: str, kind: type) -> Step:
 def before(plan: Plan, step: Step) -> set[int]:
     """All steps that are done before this one begins."""
     found: set[int] = set()
-    queue = list(step.after)
+    queue = list(step.before)
     while queue:
         number = queue.pop()
         if number not in found:
             found.add(number)
-            queue += plan.steps[number].after
+            queue += plan.steps[number].before
     return found
 
 
@@ -113,4 +113,4 @@ def test_ids_count_up_along_the_edges() -> None:
     for make in makers:
         steps = make().steps
         assert [step.id for step in steps] == list(range(len(steps)))
-        assert all(number < step.id for step in steps for number in step.after)
+        assert all(number < step.id for step in steps for number in step.before)
