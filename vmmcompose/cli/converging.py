@@ -68,7 +68,7 @@ def converge_shown(
         what = f"{', '.join(failed)} failed, see above; what did not depend on it was done"
         hint = "`vmm up` goes on from here, `vmm plan` shows what is left"
         raise ApplyFailed(what, hint=hint if desired.project else "run the command again") from error
-    _show_notes(invocation, report.plan, ())
+    show_notes(invocation, report.plan, ())
     seconds = time.monotonic() - begin
     words = done_line(report.plan, seconds) if report.plan.changes else idle_line(desired, options.only)
     sink.ended(report.plan, words, seconds)
@@ -105,18 +105,28 @@ def show_plan(invocation: Invocation, desired: Desired, options: Options, *, as_
         print_json({**plan_json(plan), "unseen": list(observed.unseen)})
     else:
         click.echo(render_plan(plan, color=color_on()), nl=False)
-        _show_notes(invocation, plan, observed.unseen)
+        show_notes(invocation, plan, observed.unseen)
+    refuse_problems(invocation, plan, told=as_json)
+    return bool(plan.changes)
+
+
+def refuse_problems(invocation: Invocation, plan: Plan, *, told: bool = False) -> None:
+    """Ends a command that shows what `vmm up` would do, where it would do nothing. `told`: they have been shown.
+
+    Raises:
+        Refused: the plan holds problems.
+    """
     errors = [problem for problem in plan.problems if problem.severity == "error"]
     if errors:
         count = "a problem stands" if len(errors) == 1 else f"{len(errors)} problems stand"
         with located(invocation):
             raise Refused(
-                f"{count} in the way; `vmm up` would change nothing", problems=() if as_json else errors
+                f"{count} in the way; `vmm up` would change nothing", problems=() if told else errors
             )
-    return bool(plan.changes)
 
 
-def _show_notes(invocation: Invocation, plan: Plan, unseen: tuple[str, ...]) -> None:
+def show_notes(invocation: Invocation, plan: Plan, unseen: tuple[str, ...]) -> None:
+    """What a plan noticed, and what could not be seen, on standard error."""
     notes = [problem for problem in plan.problems if problem.severity != "error"]
     if invocation.log_format == "json":
         _json_notes(notes, unseen)

@@ -87,7 +87,7 @@ def _list(invocation: Invocation, vms: tuple[str, ...], project: str, *, as_json
     if vms:
         shown = _chosen(shown, vms)
     now = time.time()
-    busy = _busy(invocation, shown)
+    busy = busy_names(invocation, shown)
     rows = [as_row(record, live_state(record, busy), now) for record in shown]
     if as_json:
         broken = [{"name": u.name, "path": u.path, "why": u.why, "foreign": u.foreign} for u in unreadable]
@@ -99,7 +99,8 @@ def _list(invocation: Invocation, vms: tuple[str, ...], project: str, *, as_json
     _tell_unreadable(invocation, unreadable)
 
 
-def _busy(invocation: Invocation, records: Iterable[Record]) -> frozenset[str]:
+def busy_names(invocation: Invocation, records: Iterable[Record]) -> frozenset[str]:
+    """Names of the VMs that another vmm works on just now."""
     from vmmcompose.host.lockview import busy
 
     unsettled = [record for record in records if record.state not in ("running", "paused", "stopped")]

@@ -62,6 +62,7 @@ TOOLS = (
         needed=False,
         why="`vmm kernel import` and `vmm image build tiny` use it",
     ),
+    Tool("dot", "graphviz", ("-V",), needed=False, why="`vmm graph --format svg` uses it"),
 )
 
 

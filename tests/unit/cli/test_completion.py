@@ -49,6 +49,7 @@ def offered(place: Path, line: str, **more: str) -> list[str]:
         ("vmm up web c", ["cache"]),
         ("vmm up web w", []),
         ("vmm plan --j", ["--json"]),
+        ("vmm graph --format ", ["mermaid", "dot", "svg"]),
         ("vmm ssh ", ["db", "solo", "web"]),
         ("vmm ssh web ", []),
         ("vmm -p bank ssh ", ["solo", "vault"]),

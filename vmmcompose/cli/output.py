@@ -1,0 +1,32 @@
+"""Text that goes to standard output, or into a file named with -o."""
+
+import click
+
+OUTPUT_HELP = "Write there instead of to standard output."
+
+
+def write_file(path: str, text: str) -> None:
+    """Writes a file with the user's own rights; its folder must be there.
+
+    Raises:
+        HostError: it cannot be written.
+    """
+    from vmmcompose.errors import HostError
+
+    try:
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+            file.write(text)
+    except OSError as error:
+        raise HostError(f"cannot write {path}: {error.strerror}") from error
+
+
+def show(path: str | None, text: str) -> None:
+    """The text, where the user wants it.
+
+    Raises:
+        HostError: the file cannot be written.
+    """
+    if path is None or path == "-":
+        click.echo(text, nl=False)
+    else:
+        write_file(path, text)
