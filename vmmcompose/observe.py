@@ -11,7 +11,19 @@ from threading import Thread
 from typing import Generic, TypeVar
 
 from vmmcompose.drivers import CAPABILITIES
-from vmmcompose.host import iptables, kvm, netlink, process, procnet, records, sources, store, stored, sysctl
+from vmmcompose.host import (
+    iptables,
+    kvm,
+    netlink,
+    process,
+    procnet,
+    records,
+    sources,
+    store,
+    stored,
+    sysctl,
+    volumes,
+)
 from vmmcompose.host.access import is_root
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.observed import HostFacts, Image, Kernel, Link, Observed, RuleSet, Source
@@ -77,6 +89,7 @@ def observe(settings: Settings, desired: Desired, paths: Paths, *, contents: boo
         processes=tuple(process.scan(str(paths.sockets()))),
         disks=disks,
         mounts=mounts,
+        volumes=volumes.read_volumes(paths, desired.project),
         images=images,
         kernels=kernels,
         sources=_sources(desired, contents=contents),

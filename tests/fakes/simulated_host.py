@@ -12,11 +12,14 @@ from vmmcompose.model.actions import (
     BuildMount,
     CreateDisk,
     CreateTap,
+    CreateVolume,
     DeleteDisk,
     DeleteMount,
     DeleteTap,
     DeleteVm,
+    DeleteVolume,
     GrowDisk,
+    GrowVolume,
     PauseVm,
     RestoreDisks,
     ResumeVm,
@@ -45,10 +48,12 @@ from vmmcompose.model.observed import (
     RuleSet,
     Source,
     VmProcess,
+    VolumeImage,
 )
 from vmmcompose.model.plan import Plan
 from vmmcompose.model.record import NETWORKED, Process, Record
 from vmmcompose.model.settings import Settings
+from vmmcompose.model.spec import VmSpec
 from vmmcompose.network.addresses import bridge_address, bridge_mac
 from vmmcompose.network.compare import bridge_alias, tap_alias
 from vmmcompose.network.rules import wanted_rules
@@ -72,6 +77,10 @@ class SimulatedHost:
     rules: RuleSet = field(default_factory=RuleSet)
     disks: dict[str, Disk] = field(default_factory=dict)
     mounts: dict[tuple[str, str], MountImage] = field(default_factory=dict)
+    volumes: dict[tuple[str, str], VolumeImage] = field(default_factory=dict)
+    """By project and name."""
+    held: dict[str, tuple[tuple[str, str, str], ...]] = field(default_factory=dict)
+    """By the id of a running VM: (project, volume, mode) of what its VMM has open."""
     sources: dict[str, Source] = field(default_factory=dict)
     folders: set[str] = field(default_factory=set)
     leftovers: set[str] = field(default_factory=set)
@@ -104,6 +113,11 @@ class SimulatedHost:
             rules=self.rules,
             disks=dict(self.disks),
             mounts=dict(self.mounts),
+            volumes={
+                name: image
+                for (project, name), image in self.volumes.items()
+                if desired and project == desired.project
+            },
             images=self.images,
             kernels={"default": Kernel("default", "/k/bzImage", "/k/vmlinux", "/k/initrd")},
             sources=sources,
@@ -149,6 +163,16 @@ class SimulatedHost:
                 self.mounts[name, mount.tag] = MountImage(mount.source, mount.mode, source.digest)
             case DeleteMount():
                 self.mounts.pop((action.name, action.tag), None)
+            case CreateVolume(project, volume, size_mib):
+                assert (project, volume) not in self.volumes, "a volume is never made over another"
+                self.volumes[project, volume] = VolumeImage(size_mib * MIB)
+            case GrowVolume(project, volume, size_mib):
+                self._assert_free(project, volume)
+                assert self.volumes[project, volume].size_bytes < size_mib * MIB, "a volume never shrinks"
+                self.volumes[project, volume] = VolumeImage(size_mib * MIB)
+            case DeleteVolume(project, volume):
+                self._assert_free(project, volume)
+                self.volumes.pop((project, volume), None)
             case CreateTap(spec):
                 assert self.settings.bridge_name in self.links, "a TAP needs its bridge"
                 self.links[spec.tap] = Link(
@@ -163,7 +187,7 @@ class SimulatedHost:
                 assert spec.id not in self.processes, "a disk is never replaced under a running VM"
                 self.disks[name] = Disk(spec.disk_mib * MIB, DiskInfo(spec.image, ""))
             case StartVm(spec):
-                self._start(spec.name, spec.id, spec.driver, spec.tap)
+                self._start(spec)
             case StopVm():
                 self.paused.discard(action.vm_id)
                 self.processes.pop(action.vm_id, None)
@@ -196,16 +220,30 @@ class SimulatedHost:
             case _:
                 assert_never(action)
 
-    def _start(self, name: str, vm_id: str, driver: str, tap: str) -> None:
-        assert vm_id not in self.processes, "never two processes for one VM"
-        assert tap in self.links, "a VM needs its TAP"
-        assert name in self.disks, "a VM needs its disk"
-        record = self.records[name]
-        assert all((name, mount.tag) in self.mounts for mount in record.spec.mounts)
+    def open_volumes(self) -> list[tuple[str, str, str]]:
+        """What the running VMs have open."""
+        return [held for vm_id in self.processes for held in self.held.get(vm_id, ())]
+
+    def _assert_free(self, project: str, volume: str) -> None:
+        users = [held for held in self.open_volumes() if held[:2] == (project, volume)]
+        assert not users, f"{volume} is changed under a running VM"
+
+    def _start(self, spec: VmSpec) -> None:
+        assert spec.id not in self.processes, "never two processes for one VM"
+        assert spec.tap in self.links, "a VM needs its TAP"
+        assert spec.name in self.disks, "a VM needs its disk"
+        record = self.records[spec.name]
+        assert all((spec.name, mount.tag) in self.mounts for mount in record.spec.mounts)
+        for one in spec.volumes:
+            assert (spec.project, one.volume) in self.volumes, "a VM needs its volumes"
+            modes = [held[2] for held in self.open_volumes() if held[:2] == (spec.project, one.volume)]
+            assert "rw" not in modes, "never two VMs with one volume that one of them writes to"
+            assert not modes or one.mode == "ro"
         self.next_pid += 1
         process = Process(self.next_pid, self.next_pid * 7, BOOT)
-        self.processes[vm_id] = VmProcess(vm_id, driver, process)
-        self.records[name] = replace(record, state="running", process=process, health="")
+        self.processes[spec.id] = VmProcess(spec.id, spec.driver, process)
+        self.held[spec.id] = tuple((spec.project, one.volume, one.mode) for one in spec.volumes)
+        self.records[spec.name] = replace(record, state="running", process=process, health="")
 
     def _sync(self) -> None:
         active = [record for record in self.records.values() if record.state in NETWORKED]

@@ -11,18 +11,21 @@ from vmmcompose.apply.context import Context, Progress, now
 from vmmcompose.apply.guests import pause_vm, resume_vm, set_clock, start_vm, stop_vm, update_peers, wait_vm
 from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.guest import FSTAB, guest_files, removals
-from vmmcompose.host import disks, ext4, keys, locks, mounts, network, records, snapshots, stored
+from vmmcompose.host import disks, ext4, keys, locks, mounts, network, records, snapshots, stored, volumes
 from vmmcompose.host.files import make_dir, remove_tree
 from vmmcompose.model.actions import (
     Action,
     BuildMount,
     CreateDisk,
     CreateTap,
+    CreateVolume,
     DeleteDisk,
     DeleteMount,
     DeleteTap,
     DeleteVm,
+    DeleteVolume,
     GrowDisk,
+    GrowVolume,
     PauseVm,
     RestoreDisks,
     ResumeVm,
@@ -66,6 +69,12 @@ def run_action(context: Context, action: Action, progress: Progress) -> None:  #
             build_mount(context, action, progress)
         case DeleteMount():
             delete_mount(context, action)
+        case CreateVolume():
+            volumes.create_volume(context.paths, action.project, action.volume, action.size_mib)
+        case GrowVolume():
+            volumes.grow_volume(context.paths, action.project, action.volume, action.size_mib)
+        case DeleteVolume():
+            volumes.delete_volume(context.paths, action.project, action.volume)
         case CreateTap():
             network.create_tap(action.spec, context.settings)
         case DeleteTap():

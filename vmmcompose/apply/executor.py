@@ -17,7 +17,9 @@ from vmmcompose.errors import Interrupted, VmmError
 from vmmcompose.model.actions import (
     BuildMount,
     CreateDisk,
+    CreateVolume,
     GrowDisk,
+    GrowVolume,
     StageDisks,
     WriteGuestFiles,
 )
@@ -27,6 +29,7 @@ THREADS = 64
 """Steps at once; most of them wait for guests."""
 DISK_STEPS = 4
 """Disk steps at once: more only make each other slower."""
+_HEAVY = (CreateDisk, GrowDisk, WriteGuestFiles, BuildMount, StageDisks, CreateVolume, GrowVolume)
 
 Emit = Callable[[Event], None]
 
@@ -146,7 +149,7 @@ def _skip_followers(run: _Run, failed: Step) -> None:
 
 def _do(run: _Run, step: Step) -> Event | None:
     """Runs one step; its failure as an event, None when it was done."""
-    heavy = isinstance(step.action, CreateDisk | GrowDisk | WriteGuestFiles | BuildMount | StageDisks)
+    heavy = isinstance(step.action, _HEAVY)
     if heavy:
         run.disks.acquire()
     begin = time.monotonic()

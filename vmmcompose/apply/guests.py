@@ -9,7 +9,7 @@ from vmmcompose.drivers import driver, snapshotter
 from vmmcompose.drivers.base import Launch
 from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.guest import hosts_file
-from vmmcompose.host import disks, ready, records
+from vmmcompose.host import disks, ready, records, volumes
 from vmmcompose.host.files import make_dir
 from vmmcompose.host.ssh import answers, run_in_guest
 from vmmcompose.model.actions import PauseVm, ResumeVm, SetClock, StartVm, StopVm, UpdatePeers, WaitVm
@@ -39,6 +39,8 @@ def start_vm(context: Context, action: StartVm) -> None:
         # Not to those of a snapshot: its guest has them mounted, and knows what stands where.
         for mount in spec.mounts:
             _check_mount(context, spec, mount)
+        for attachment in spec.volumes:
+            _check_volume(context, spec, attachment.volume)
         process = runner.start(launch)
     try:
         context.update(spec.name, state="running", process=process, started=now(), health="")
@@ -58,6 +60,20 @@ def _check_mount(context: Context, spec: VmSpec, mount: Mount) -> None:
         raise HostError(
             f"VM {spec.vm}: the image of mount {mount.tag} is damaged: {error.message}",
             hint=f"delete it (rm {image}), then `vmm up` makes it anew from {mount.source}",
+        ) from error
+
+
+def _check_volume(context: Context, spec: VmSpec, volume: str) -> None:
+    """As `_check_mount`; nobody can make this one anew with what is in it."""
+    try:
+        volumes.check_volume(context.paths, spec.project, volume)
+    except NoSpace:
+        raise
+    except HostError as error:
+        path = context.paths.volume(spec.project, volume)
+        raise HostError(
+            f"VM {spec.vm}: volume {volume} cannot be used: {error.message}",
+            hint=error.hint or f"put a copy of {path} back, or begin anew: vmm volume delete {volume}",
         ) from error
 
 

@@ -2,7 +2,7 @@
 
 from vmmcompose.guest.entries import GuestEntry
 from vmmcompose.guest.files import FSTAB, files_digest, guest_files, removals
-from vmmcompose.guest.names import command_line, host_name, hosts_file
+from vmmcompose.guest.names import command_line, host_name, hosts_file, volume_label
 
 __all__ = [
     "FSTAB",
@@ -13,4 +13,5 @@ __all__ = [
     "host_name",
     "hosts_file",
     "removals",
+    "volume_label",
 ]

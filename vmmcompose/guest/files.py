@@ -5,9 +5,8 @@ import json
 
 from vmmcompose.guest import environment
 from vmmcompose.guest.blocks import has_block, with_block
-from vmmcompose.guest.entries import GuestEntry, folder
-from vmmcompose.guest.names import host_name, hosts_file, resolv_conf
-from vmmcompose.model.desired import Mount
+from vmmcompose.guest.entries import GuestEntry, folder, mount_point
+from vmmcompose.guest.names import host_name, hosts_file, resolv_conf, volume_label
 from vmmcompose.model.spec import VmSpec
 
 FORMAT = 1
@@ -63,7 +62,7 @@ def guest_files(
         GuestEntry(f"{_HOST_KEY}.pub", _text(host_key_pub)),
         folder("/root/.ssh", 0o700),
         GuestEntry("/root/.ssh/authorized_keys", authorized_keys(spec, managed_key).encode(), 0o600),
-        *_mounts(spec.mounts, existing_fstab),
+        *_mounts(spec, existing_fstab),
         *_environment(spec, existing_environment),
         *(
             GuestEntry(file.path, _bytes(file.content), file.mode & 0o7777, file.uid, file.gid)
@@ -84,12 +83,29 @@ def authorized_keys(spec: VmSpec, managed_key: str) -> str:
     return "".join(f"{key}\n" for key in keys if key)
 
 
-def _mounts(mounts: tuple[Mount, ...], existing_fstab: str) -> list[GuestEntry]:
-    if not mounts and not has_block(existing_fstab):
+def _mounts(spec: VmSpec, existing_fstab: str) -> list[GuestEntry]:
+    """fstab(5) and the mount points; parents come before what is mounted in them.
+
+    A guest does without a mount that fails. Without a volume it stops booting (no `nofail`): what a service
+    would write to the root disk instead, nobody would find again.
+    """
+    mounts, volumes = sorted(spec.mounts), sorted(spec.volumes, key=lambda volume: volume.target)
+    if not mounts and not volumes and not has_block(existing_fstab):
         return []
-    lines = [f"LABEL={m.tag} /mnt/{m.tag} ext4 {m.mode},noatime,nofail 0 0" for m in sorted(mounts)]
-    table = GuestEntry(FSTAB, _bytes(with_block(existing_fstab, lines)))
-    return [table, *(folder(f"/mnt/{m.tag}") for m in sorted(mounts))]
+    lines = [f"LABEL={m.tag} /mnt/{m.tag} ext4 {m.mode},noatime,nofail 0 0" for m in mounts]
+    lines += [
+        f"LABEL={volume_label(v.volume)} {_escaped(v.target)} ext4 {v.mode},noatime 0 0" for v in volumes
+    ]
+    return [
+        GuestEntry(FSTAB, _bytes(with_block(existing_fstab, lines))),
+        *(folder(f"/mnt/{m.tag}") for m in mounts),
+        *(mount_point(v.target) for v in volumes),
+    ]
+
+
+def _escaped(path: str) -> str:
+    """A path as fstab(5) has it: white space and backslashes in octal."""
+    return "".join(f"\\{ord(letter):03o}" if letter in " \t\n\\" else letter for letter in path)
 
 
 def _environment(spec: VmSpec, existing: str) -> list[GuestEntry]:
@@ -106,7 +122,7 @@ def _environment(spec: VmSpec, existing: str) -> list[GuestEntry]:
 
 def files_digest(spec: VmSpec, managed_key: str = "") -> str:
     """A digest of everything in the spec that decides the files; the host's own name servers do not count."""
-    deciding = (
+    deciding: list[object] = [
         FORMAT,
         spec.id,
         spec.project,
@@ -119,7 +135,9 @@ def files_digest(spec: VmSpec, managed_key: str = "") -> str:
         sorted((mount.tag, mount.mode) for mount in spec.mounts),
         spec.env,
         [(file.path, file.content, file.mode, file.uid, file.gid) for file in spec.files],
-    )
+    ]
+    if spec.volumes:  # so that disks without any, written before there were volumes, stay as they are
+        deciding.append(sorted((v.volume, v.target, v.mode) for v in spec.volumes))
     return hashlib.sha256(json.dumps(deciding).encode()).hexdigest()
 
 

@@ -1,5 +1,6 @@
 """How a guest finds itself and the other VMs of its project by name."""
 
+import hashlib
 import ipaddress
 
 from vmmcompose.model.spec import VmSpec
@@ -8,6 +9,11 @@ from vmmcompose.model.spec import VmSpec
 def host_name(spec: VmSpec) -> str:
     """The guest's own host name."""
     return spec.hostname or spec.vm
+
+
+def volume_label(volume: str) -> str:
+    """The label by which a guest finds a volume: the 16 bytes that ext4 has for one, whatever its name's length."""
+    return f"vmm-{hashlib.sha256(volume.encode()).hexdigest()[:12]}"
 
 
 def hosts_file(spec: VmSpec) -> str:

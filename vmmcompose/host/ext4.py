@@ -202,7 +202,7 @@ _INODES_PER_GROUP = 8192
 
 
 def make_image(
-    source_dir: PathLike,
+    source_dir: PathLike | None,
     target: PathLike,
     *,
     label: str,
@@ -210,7 +210,7 @@ def make_image(
     inodes: int = 0,
     read_only: bool = False,
 ) -> None:
-    """Makes an image of `size_mib` MiB, sparse, with the content of `source_dir`. One process.
+    """Makes an image of `size_mib` MiB, sparse, with the content of `source_dir`, or empty. One process.
 
     `target` is written in place, mode 0600: give a temporary name. `read_only` leaves out the journal, so
     that the guest can mount it from a read-only device whatever happened. `inodes` is how many files it must
@@ -225,12 +225,14 @@ def make_image(
     extended = "lazy_itable_init=1,lazy_journal_init=1,nodiscard"
     argv = ["mke2fs", "-q", "-F", "-t", "ext4", "-O", features, "-b", "4096", "-I", "256", "-m", "0"]
     argv += ["-N", str(room)] if room else []
-    argv += ["-E", extended, "-L", label, "-d", os.fspath(source_dir), os.fspath(target)]
+    argv += ["-E", extended, "-L", label]
+    argv += ["-d", os.fspath(source_dir)] if source_dir is not None else []
+    argv.append(os.fspath(target))
     result = e2fs.run_tool(argv)
     if result.returncode != 0:
         tight = f"it does not fit into {size_mib} MiB" if "allocate" in e2fs.said(result) else ""
         raise HostError(
-            f"cannot make an image of {os.fspath(source_dir)}: {e2fs.said(result)}",
+            f"cannot make an image of {os.fspath(source_dir or target)}: {e2fs.said(result)}",
             hint=e2fs.hint_for(result, tight),
         )
 

@@ -89,7 +89,7 @@ def sort_out(entries: Iterable[GuestEntry], remove: Iterable[str]) -> Wanted:
         for parent in reversed(PurePosixPath(path).parents[:-1]):
             folders.setdefault(str(parent), None)
         if path in asked:
-            folders[path] = asked[path]
+            folders[path] = None if asked[path].keep else asked[path]
     both = sorted(folders.keys() & files.keys())
     if both:
         raise HostError(

@@ -88,6 +88,7 @@ def _temporaries(paths: Paths) -> Iterator[str]:
     nested = [paths.vms() / name for name in _list(paths.vms()) if "." not in name]
     nested += [paths.root / "mounts" / name for name in _list(paths.root / "mounts")]
     nested += [paths.snapshots(name) for name in _list(paths.all_snapshots())]
+    nested += [paths.volume_dir(project) for project in _list(paths.volumes())]
     for folder in (*flat, *nested):
         for entry in _list(folder):
             if _TEMPORARY.search(entry):

@@ -218,6 +218,9 @@ Action = (
     | WriteGuestFiles
     | BuildMount
     | DeleteMount
+    | CreateVolume
+    | GrowVolume
+    | DeleteVolume
     | SyncNetwork
     | CreateTap
     | DeleteTap

@@ -13,6 +13,7 @@ class Capabilities:
     """Kernel files it can boot, best first."""
     max_cpus: int
     max_mounts: int
+    """Mounts and volumes together."""
     max_command_line: int
     """Bytes of the whole kernel command line."""
     min_memory_mib: int = 32

@@ -58,9 +58,13 @@ class Paths:
         """What a mount's image was made from."""
         return self.mount_dir(name) / f"{tag}.json"
 
+    def volumes(self) -> PurePosixPath:
+        """Folder of the projects' folders of volumes."""
+        return self.root / "volumes"
+
     def volume_dir(self, project: str) -> PurePosixPath:
         """Folder of a project's volumes."""
-        return self.root / "volumes" / project
+        return self.volumes() / project
 
     def volume(self, project: str, volume: str) -> PurePosixPath:
         """A volume's image."""

@@ -164,8 +164,8 @@ def _check_limits(spec: VmSpec, limits: Capabilities) -> list[Problem]:
         found.append(("cpus", f"{spec.driver} gives at most {limits.max_cpus} cpus"))
     if spec.memory_mib < limits.min_memory_mib:
         found.append(("memory", f"{spec.driver} needs at least {limits.min_memory_mib} MiB of memory"))
-    if len(spec.mounts) > limits.max_mounts:
-        found.append(("mounts", f"{spec.driver} takes at most {limits.max_mounts} mounts"))
+    if len(spec.mounts) + len(spec.volumes) > limits.max_mounts:
+        found.append(("mounts", f"{spec.driver} takes at most {limits.max_mounts} mounts and volumes"))
     return [Problem("limit", f"VM `{spec.vm}`: {text}", _at(spec, key)) for key, text in found]
 
 

@@ -7,7 +7,7 @@ import pytest
 from image_lab import Tree, assert_sound, debugfs, fingerprint, image_of, plant
 
 from vmmcompose.errors import HostError
-from vmmcompose.guest.entries import GuestEntry, folder
+from vmmcompose.guest.entries import GuestEntry, folder, mount_point
 from vmmcompose.host.ext4 import read_file, write_files
 
 
@@ -33,6 +33,16 @@ def test_files_are_there_with_mode_and_owner(tmp_path: Path) -> None:
     assert "Mode:  01777" in debugfs(image, "stat /mnt/site")
     assert "Mode:  0755" in debugfs(image, "stat /a/b")
     assert not list(tmp_path.glob("image.ext4.*"))
+
+
+def test_a_mount_point_is_made_where_it_is_missing_and_else_left_as_it_is(tmp_path: Path) -> None:
+    image = image_of(tmp_path, {"var/lib/db/kept": "kept"})
+    write_files(image, [folder("/var/lib/db", 0o2770)])
+    write_files(image, [mount_point("/var/lib/db"), mount_point("/srv/new")])
+    assert_sound(image)
+    assert "Mode:  02770" in debugfs(image, "stat /var/lib/db")
+    assert read_file(image, "/var/lib/db/kept") == b"kept"
+    assert "Mode:  0755" in debugfs(image, "stat /srv/new")
 
 
 def test_writing_again_changes_nothing_else(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from vmmcompose.drivers.firecracker.config import (
     parse_version,
 )
 from vmmcompose.drivers.firecracker.driver import FirecrackerDriver
-from vmmcompose.model.desired import Mount
+from vmmcompose.model.desired import Attachment, Mount
 from vmmcompose.model.observed import HostFacts, Kernel
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.spec import VmSpec
@@ -122,6 +122,27 @@ def test_a_drives_id_is_its_place_and_not_its_tag() -> None:
     assert mount["path_on_host"] == "/var/lib/vmm/mounts/shop-0123/my-data.2.ext4"
 
 
+def test_volumes_come_after_the_mounts_and_are_flushed() -> None:
+    volumes = (Attachment("pg.data-1", "/var/lib/pg"), Attachment("shared", "/shared", "ro"))
+    spec = replace(SPEC, mounts=(Mount("site", "/srv/site", "ro"),), volumes=volumes)
+    assert bodies("/drives", spec)[2:] == [
+        {
+            "drive_id": "volume0",
+            "path_on_host": "/var/lib/vmm/volumes/shop/pg.data-1.ext4",
+            "is_root_device": False,
+            "is_read_only": False,
+            "cache_type": "Writeback",
+        },
+        {
+            "drive_id": "volume1",
+            "path_on_host": "/var/lib/vmm/volumes/shop/shared.ext4",
+            "is_root_device": False,
+            "is_read_only": True,
+            "cache_type": "Unsafe",
+        },
+    ]
+
+
 def test_the_network() -> None:
     assert bodies("/network-interfaces") == [
         {"iface_id": "eth0", "host_dev_name": SPEC.tap, "guest_mac": SPEC.mac}
@@ -163,9 +184,13 @@ def test_cpus_have_a_limit(cpus: int, count: int) -> None:
     assert problems(replace(SPEC, cpus=cpus)) == [("error", "limit", ("vms", SPEC.vm, "cpus"))] * count
 
 
-@pytest.mark.parametrize(("mounts", "count"), [(12, 0), (13, 1)])
-def test_mounts_have_a_limit(mounts: int, count: int) -> None:
-    spec = replace(SPEC, mounts=tuple(Mount(f"t{index}", "/srv") for index in range(mounts)))
+@pytest.mark.parametrize(("mounts", "volumes", "count"), [(12, 0, 0), (13, 0, 1), (7, 5, 0), (7, 6, 1)])
+def test_mounts_and_volumes_have_a_limit_together(mounts: int, volumes: int, count: int) -> None:
+    spec = replace(
+        SPEC,
+        mounts=tuple(Mount(f"t{index}", "/srv") for index in range(mounts)),
+        volumes=tuple(Attachment(f"v{index}", f"/v{index}") for index in range(volumes)),
+    )
     assert problems(spec) == [("error", "limit", ("vms", SPEC.vm, "mounts"))] * count
 
 
@@ -174,8 +199,8 @@ def test_the_command_line_has_a_limit_that_counts_what_firecracker_adds() -> Non
     assert problems(replace(SPEC, boot_args="x" * room)) == []
     too_long = [("error", "command-line-too-long", ("vms", SPEC.vm, "boot_args"))]
     assert problems(replace(SPEC, boot_args="x" * (room + 1))) == too_long
-    with_a_mount = replace(SPEC, boot_args="x" * room, mounts=(Mount("a", "/a"),))
-    assert problems(with_a_mount) == too_long
+    for disk in ({"mounts": (Mount("a", "/a"),)}, {"volumes": (Attachment("a", "/a"),)}):
+        assert problems(replace(SPEC, boot_args="x" * room, **disk)) == too_long
 
 
 def test_bytes_are_counted_and_not_characters() -> None:

@@ -8,7 +8,7 @@ from driver_case import VM_ID, make_spec
 
 from vmmcompose.drivers.base import Launch
 from vmmcompose.drivers.qemu.argv import CAPABILITIES, command_line_length, qemu_argv
-from vmmcompose.model.desired import Mount
+from vmmcompose.model.desired import Attachment, Mount
 from vmmcompose.model.observed import Kernel
 from vmmcompose.model.paths import Paths
 
@@ -62,6 +62,23 @@ def test_disks_come_in_order_with_locks_and_modes(kvm: bool) -> None:
     assert [drive.rpartition("read-only=")[2] for drive in drives] == ["off", "on", "off"]
     for drive in drives:
         assert {"format=raw", "cache=writeback", "file.locking=on", "discard=unmap"} <= set(drive.split(","))
+
+
+@pytest.mark.parametrize("kvm", [False, True])
+def test_volumes_come_after_the_mounts(kvm: bool) -> None:
+    volumes = (Attachment("pgdata", "/var/lib/pg"), Attachment("shared", "/shared", "ro"))
+    argv = qemu_argv(launch(kvm=kvm, mounts=(Mount("zeta", "/x", "ro"),), volumes=volumes))
+    drives = values(argv, "-drive")
+    names = [drive.split("file.filename=")[1].split(",")[0] for drive in drives]
+    assert names[1:] == [
+        "/d/mounts/shop-0123/zeta.ext4",
+        "/d/volumes/shop/pgdata.ext4",
+        "/d/volumes/shop/shared.ext4",
+    ]
+    assert [drive.rpartition("read-only=")[2] for drive in drives] == ["off", "on", "off", "on"]
+    assert all("cache=writeback" in drive for drive in drives), "a guest's flush must reach the disk"
+    places = [device for device in values(argv, "-device") if "bus=" in device]
+    assert len(places) == len({device.split("bus=")[1] for device in places}) == 6
 
 
 def test_pci_devices_fill_slots_of_eight_from_the_first() -> None:

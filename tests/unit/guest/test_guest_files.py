@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from guest_spec import SPEC
 
-from vmmcompose.guest import files_digest, guest_files, removals
+from vmmcompose.guest import files_digest, guest_files, removals, volume_label
 from vmmcompose.guest.blocks import has_block, with_block
 from vmmcompose.guest.entries import GuestEntry
-from vmmcompose.model.desired import GuestFile, Mount
+from vmmcompose.model.desired import Attachment, GuestFile, Mount
 from vmmcompose.model.peers import peers_of
 from vmmcompose.model.spec import VmSpec
 
@@ -90,6 +90,20 @@ def test_the_last_mount_takes_its_lines_along() -> None:
     assert "/etc/fstab" not in written(SPEC, "a b c d 0 0\n")
 
 
+def test_a_volume_is_found_by_its_label_and_the_guest_does_not_boot_without_it() -> None:
+    volumes = (Attachment("pgdata", "/var/lib/post gres"), Attachment("shared", "/srv", "ro"))
+    spec = replace(SPEC, volumes=volumes, mounts=(Mount("site", "/x", "ro"),))
+    files = written(spec)
+    own = [line for line in files["/etc/fstab"].content.decode().split("\n") if line.startswith("LABEL")]
+    assert own == [
+        "LABEL=site /mnt/site ext4 ro,noatime,nofail 0 0",
+        f"LABEL={volume_label('shared')} /srv ext4 ro,noatime 0 0",
+        f"LABEL={volume_label('pgdata')} /var/lib/post\\040gres ext4 rw,noatime 0 0",
+    ]
+    assert files["/var/lib/post gres"].is_dir
+    assert files["/srv"].keep, "what the image says of an existing folder stays"
+
+
 def test_env_is_written_in_each_spelling() -> None:
     env = (("PLAIN", "a b"), ("ODD", 'it\'s $HOME `x` "q" \\ %'), ("HASH", "p#w"))
     files = written(replace(SPEC, env=env), environment="PATH=/bin\n")
@@ -128,6 +142,7 @@ CHANGES = [
     {"ssh_keys": ("ssh-rsa C",)},
     {"dns": ("1.1.1.1",)},
     {"mounts": (Mount("a", "/a", "ro"),)},
+    {"volumes": (Attachment("a", "/a"),)},
     {"env": (("A", "b"),)},
     {"files": (GuestFile("/a", "b"),)},
 ]
@@ -146,6 +161,13 @@ def test_the_digest_does_not_follow_the_rest() -> None:
     other = replace(SPEC, mounts=(Mount("b", "/y", "rw"), Mount("a", "/y", "ro")))
     assert files_digest(one) == files_digest(other)
     assert files_digest(SPEC, "key") != files_digest(SPEC)
+    volumes = [
+        Attachment("a", "/a"),
+        Attachment("a", "/b"),
+        Attachment("a", "/a", "ro"),
+        Attachment("b", "/a"),
+    ]
+    assert len({files_digest(replace(SPEC, volumes=(volume,))) for volume in volumes}) == 4
     assert json.dumps(files_digest(SPEC))
 
 

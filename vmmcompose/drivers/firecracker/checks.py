@@ -32,8 +32,8 @@ def _check_limits(spec: VmSpec) -> list[Problem]:
     found = []
     if not 1 <= spec.cpus <= MAX_CPUS:
         found.append(("cpus", f"firecracker gives at most {MAX_CPUS} cpus"))
-    if len(spec.mounts) > MAX_MOUNTS:
-        found.append(("mounts", f"firecracker takes at most {MAX_MOUNTS} mounts"))
+    if len(spec.mounts) + len(spec.volumes) > MAX_MOUNTS:
+        found.append(("mounts", f"firecracker takes at most {MAX_MOUNTS} mounts and volumes"))
     return [Problem("limit", f"VM `{spec.vm}`: {text}", _at(spec, key)) for key, text in found]
 
 

@@ -129,7 +129,7 @@ def update_drive(index: int, path: str) -> Call:
 
 def command_line_length(spec: VmSpec) -> int:
     """Bytes of the whole command line at most, with what Firecracker adds."""
-    devices = 3 + len(spec.mounts)
+    devices = 3 + len(spec.mounts) + len(spec.volumes)
     ours = len(command_line(spec, BASE_ARGS).encode())
     return ours + _ADDED_ONCE + devices * _ADDED_PER_DEVICE
 
@@ -174,9 +174,9 @@ def _boot_source(launch: Launch) -> Call:
 
 
 def _drives(launch: Launch) -> list[Call]:
-    """The root disk first, which the guest sees as vda; then the mounts in the spec's order.
+    """The root disk first, which the guest sees as vda; then mounts and volumes in the spec's order.
 
-    A drive's id may hold letters, digits and `_` only, a tag more than that: so ids count.
+    A drive's id may hold letters, digits and `_` only, tags and names more than that: so ids count.
     """
     spec, paths = launch.spec, launch.paths
     root = _drive("rootfs", str(paths.disk(spec.name)), root=True)
@@ -184,7 +184,11 @@ def _drives(launch: Launch) -> list[Call]:
         _drive(f"mount{index}", str(paths.mount(spec.name, mount.tag)), read_only=mount.mode == "ro")
         for index, mount in enumerate(spec.mounts)
     ]
-    return [root, *mounts]
+    volumes = [
+        _drive(f"volume{index}", str(paths.volume(spec.project, one.volume)), read_only=one.mode == "ro")
+        for index, one in enumerate(spec.volumes)
+    ]
+    return [root, *mounts, *volumes]
 
 
 def _drive(drive_id: str, path: str, *, root: bool = False, read_only: bool = False) -> Call:

@@ -48,9 +48,9 @@ def qemu_argv(launch: Launch) -> tuple[str, ...]:
         *("-qmp", f"unix:{_value(paths.socket(spec.id))},server=on,wait=off"),
         *_disks(launch),
         *("-netdev", f"tap,id=net0,ifname={_value(spec.tap)},script=no,downscript=no,vhost=off"),
-        *_device(launch, len(spec.mounts) + 1, "virtio-net", f"netdev=net0,mac={spec.mac}"),
+        *_device(launch, len(disk_paths(launch)), "virtio-net", f"netdev=net0,mac={spec.mac}"),
         *("-object", "rng-random,id=rng0,filename=/dev/urandom"),
-        *_device(launch, len(spec.mounts) + 2, "virtio-rng", "rng=rng0"),
+        *_device(launch, len(disk_paths(launch)) + 1, "virtio-rng", "rng=rng0"),
     )
 
 
@@ -60,10 +60,11 @@ def kernel_path(launch: Launch) -> str:
 
 
 def disk_paths(launch: Launch) -> tuple[str, ...]:
-    """The root disk, which must be the guest's first, then the mounts in their order."""
+    """The root disk, which must be the guest's first, then mounts and volumes in their order."""
     spec, paths = launch.spec, launch.paths
     mounts = (paths.mount(spec.name, mount.tag) for mount in spec.mounts)
-    return tuple(map(str, (paths.disk(spec.name), *mounts)))
+    volumes = (paths.volume(spec.project, volume.volume) for volume in spec.volumes)
+    return tuple(map(str, (paths.disk(spec.name), *mounts, *volumes)))
 
 
 def command_line_length(spec: VmSpec, *, kvm: bool) -> int:
@@ -95,7 +96,9 @@ def _command_line(spec: VmSpec, *, kvm: bool) -> str:
 
 
 def _disks(launch: Launch) -> tuple[str, ...]:
-    read_only = (False, *(mount.mode == "ro" for mount in launch.spec.mounts))
+    spec = launch.spec
+    modes = [mount.mode for mount in spec.mounts] + [volume.mode for volume in spec.volumes]
+    read_only = (False, *(mode == "ro" for mode in modes))
     argv: tuple[str, ...] = ()
     for number, path in enumerate(disk_paths(launch)):
         argv += _disk(launch, number, path, read_only=read_only[number])

@@ -61,7 +61,11 @@ class QemuDriver:
         found = [
             ("cpus", not 1 <= spec.cpus <= limits.max_cpus, f"qemu is given at most {limits.max_cpus} cpus"),
             ("memory", spec.memory_mib < limits.min_memory_mib, f"needs {limits.min_memory_mib} MiB or more"),
-            ("mounts", len(spec.mounts) > limits.max_mounts, f"takes at most {limits.max_mounts} mounts"),
+            (
+                "mounts",
+                len(spec.mounts) + len(spec.volumes) > limits.max_mounts,
+                f"qemu takes at most {limits.max_mounts} mounts and volumes",
+            ),
             (
                 "boot_args",
                 length > limits.max_command_line,

@@ -1,0 +1,114 @@
+"""The door to volumes: ext4 images that outlive the VMs they are attached to.
+
+A volume is made under a temporary name, grown only while nobody uses it, and never made smaller.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from vmmcompose.errors import HostError
+from vmmcompose.guest import volume_label
+from vmmcompose.host import disks, e2fs, ext4
+from vmmcompose.host.files import failed, make_dir, replacing, sync_dir
+from vmmcompose.model.observed import VolumeImage
+from vmmcompose.model.paths import Paths
+
+_SUFFIX = ".ext4"
+
+
+def read_volumes(paths: Paths, project: str) -> dict[str, VolumeImage]:
+    """A project's volumes, by name; none for VMs without a project.
+
+    The size is the file system's where this user may read it: a file that was made longer and whose file system
+    was not yet has to be grown still.
+    """
+    if not project:
+        return {}
+    folder = str(paths.volume_dir(project))
+    try:
+        entries = sorted(os.listdir(folder))
+    except OSError:
+        return {}
+    found = {}
+    for entry in entries:
+        if entry.endswith(_SUFFIX):
+            with suppress(FileNotFoundError):
+                found[entry.removesuffix(_SUFFIX)] = VolumeImage(_size(f"{folder}/{entry}"))
+    return found
+
+
+def projects(paths: Paths) -> list[str]:
+    """Projects that have a folder for volumes."""
+    try:
+        return sorted(os.listdir(str(paths.volumes())))
+    except OSError:
+        return []
+
+
+def create_volume(paths: Paths, project: str, volume: str, size_mib: int) -> None:
+    """Makes an empty volume. One process. It is there whole or not at all, and takes hardly any room at first.
+
+    Raises:
+        HostError: there is one already, or the system refused.
+        NoSpace: the host's disk is full.
+    """
+    target = Path(paths.volume(project, volume))
+    make_dir(paths.volumes(), 0o755)
+    make_dir(target.parent, 0o755)
+    if target.exists():
+        raise HostError(f"there is a volume {volume} already", hint="run the command again")
+    with replacing(target, "make the volume") as temp:
+        ext4.make_image(None, temp, label=volume_label(volume), size_mib=size_mib)
+    try:
+        sync_dir(target.parent.parent)
+    except OSError as error:
+        raise failed(f"cannot flush {target.parent.parent}", error) from error
+
+
+def grow_volume(paths: Paths, project: str, volume: str, size_mib: int) -> None:
+    """Makes a volume bigger that no running VM has. Interrupted at any moment, it can simply be repeated.
+
+    Raises:
+        HostError: it is damaged, or bigger than `size_mib` already.
+        NoSpace: the host's disk is full.
+    """
+    disks.grow_disk(paths.volume(project, volume), size_mib)
+
+
+def check_volume(paths: Paths, project: str, volume: str) -> None:
+    """Makes a volume fit for use: replays its journal if its guest was cut off. No process where it is in order.
+
+    Raises:
+        HostError: it is missing, damaged, or has another label than its guest looks for.
+    """
+    path = paths.volume(project, volume)
+    disks.check_disk(path)
+    wanted, label = volume_label(volume), ext4.image_label(path)
+    if label != wanted:
+        raise HostError(
+            f"its label is {label!r}, and its guest looks for {wanted}", hint=f"`e2label {path} {wanted}`"
+        )
+
+
+def delete_volume(paths: Paths, project: str, volume: str) -> None:
+    """Deletes a volume, and the project's folder with the last one. A missing one is no error.
+
+    Raises:
+        HostError: the system refused.
+    """
+    path = Path(paths.volume(project, volume))
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise failed(f"cannot delete {path}", error) from error
+    for folder in (path.parent, path.parent.parent):
+        with suppress(OSError):  # others are in it
+            folder.rmdir()
+
+
+def _size(path: str) -> int:
+    size = os.stat(path).st_size
+    with suppress(HostError):  # another user's look, or a damaged one: whoever uses it will say so
+        return min(size, e2fs.read_superblock(path).size_bytes)
+    return size
