@@ -22,6 +22,23 @@ def network_of(subnet: str) -> IPv4Network:
     return IPv4Network(subnet, strict=False)
 
 
+@lru_cache(maxsize=1 << 16)
+def number_of(ip: str) -> int:
+    """An address as a number; parsed once, since a plan asks for each VM's several times.
+
+    Raises:
+        ValueError: it is no IPv4 address.
+    """
+    return int(IPv4Address(ip))
+
+
+@lru_cache(maxsize=8)
+def _host_range(subnet: str, gateway: str) -> tuple[int, int, int]:
+    """The first and the last address that a host of the subnet may have, and the gateway's."""
+    network = network_of(subnet)
+    return int(network.network_address) + 1, int(network.broadcast_address) - 1, number_of(gateway)
+
+
 def prefix_len(settings: Settings) -> int:
     """The subnet's prefix length in bits."""
     return network_of(settings.subnet).prefixlen
@@ -62,7 +79,7 @@ class AddressPool:
 
     def __init__(self, settings: Settings, taken: Iterable[str]) -> None:
         network = network_of(settings.subnet)
-        self._taken = {int(IPv4Address(ip)) for ip in taken} | {int(IPv4Address(settings.gateway))}
+        self._taken = {number_of(ip) for ip in taken} | {number_of(settings.gateway)}
         self._candidates = _host_numbers(network)
 
     def take(self) -> str | None:
@@ -75,7 +92,7 @@ class AddressPool:
 
     def block(self, ip: str) -> None:
         """Never hand this address out: somebody pinned it."""
-        self._taken.add(int(IPv4Address(ip)))
+        self._taken.add(number_of(ip))
 
 
 def _host_numbers(network: IPv4Network) -> Iterator[int]:
@@ -93,10 +110,9 @@ def free_address(settings: Settings, taken: Collection[str]) -> str | None:
 
 def is_host_address(ip: str, settings: Settings) -> bool:
     """Whether a guest may have this address: in the subnet, and not network, broadcast or gateway."""
-    network = network_of(settings.subnet)
     try:
-        address = IPv4Address(ip)
+        number = number_of(ip)
     except ValueError:
         return False
-    reserved = (network.network_address, network.broadcast_address, IPv4Address(settings.gateway))
-    return address in network and address not in reserved
+    first, last, gateway = _host_range(settings.subnet, settings.gateway)
+    return first <= number <= last and number != gateway

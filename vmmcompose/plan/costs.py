@@ -6,9 +6,9 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from vmmcompose.model.desired import Forward
+from vmmcompose.model.observed import Observed
 from vmmcompose.model.peers import Peers, peers_of
 from vmmcompose.model.plan import Reason
-from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
 
 Cost = Literal["live", "restart", "replace"]
@@ -133,16 +133,22 @@ def _peers(old: Peers, new: Peers) -> tuple[Reason, ...]:
     return tuple(_keyed("peers", dict(old.entries), dict(new.entries), str))
 
 
-def with_names(records: Iterable[Record], project: str) -> tuple[Record, ...]:
-    """The records of all projects; those of this one with the names behind the digest where they are known."""
-    records = tuple(records)
-    known = peers_of((record.spec.vm, record.spec.ip) for record in records if record.spec.project == project)
-    return tuple(
+def with_names(observed: Observed, project: str, wanted: Peers) -> Observed:
+    """The host with the names behind the digest in those records of the project that know others than `wanted`.
+
+    They are those of the records themselves, as far as their digest is the same.
+    """
+    ours = [record.spec for record in observed.records if record.spec.project == project]
+    if all(spec.peers == wanted for spec in ours):
+        return observed
+    known = peers_of((spec.vm, spec.ip) for spec in ours)
+    named = (
         replace(record, spec=replace(record.spec, peers=known))
         if record.spec.project == project and record.spec.peers == known
         else record
-        for record in records
+        for record in observed.records
     )
+    return replace(observed, records=tuple(named))
 
 
 def _listed(label: str, old: tuple[str, ...], new: tuple[str, ...]) -> Iterable[Reason]:

@@ -49,12 +49,11 @@ def make_plan(
     Problems of severity `error` in the result mean that nothing of it may be applied.
     """
     observed = without_adopted(observed, options)
-    observed = replace(observed, records=with_names(observed.records, desired.project))
     ours = {r.spec.vm: r for r in observed.records if r.spec.project == desired.project}
     chosen = frozenset(options.only)
     only = chosen if options.alone else close_over(desired, chosen)
     specs = choose_specs(desired, observed, settings, only, ours, register=options.register)
-    look = index(observed)
+    look = index(with_names(observed, desired.project, specs.peers))
     works = _works(desired, specs.by_vm, look, settings, options, only, ours)
     meant = ("running", "stopped") if options.register else ("running",)
     up = [vm.name for vm in desired.vms if vm.power in meant and (not only or vm.name in only)]

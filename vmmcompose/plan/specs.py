@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from vmmcompose.model.desired import Desired, DesiredVm, Forward, GuestFile
 from vmmcompose.model.observed import HostFacts, Observed
 from vmmcompose.model.paths import tap_name
-from vmmcompose.model.peers import peers_of
+from vmmcompose.model.peers import NOBODY, Peers, peers_of
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.record import Record
 from vmmcompose.model.settings import Settings
@@ -21,6 +21,16 @@ class Specs:
 
     by_vm: dict[str, VmSpec] = field(default_factory=dict)
     problems: dict[str, list[Problem]] = field(default_factory=dict)
+    peers: Peers = NOBODY
+    """The names that all VMs of the project know each other by."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    """What a VM is given on the network."""
+
+    ip: str
+    peers: Peers
 
 
 def choose_specs(
@@ -44,16 +54,15 @@ def choose_specs(
         if (not only or vm.name in only) and (vm.power != "stopped" or register or vm.name in records)
     }
     addresses = _addresses(desired, observed, settings, fresh, records, specs)
-    peers = peers_of(addresses.items())
+    specs.peers = peers_of(addresses.items())
     for vm in desired.vms:
         if vm.name in addresses:
             record = records.get(vm.name)
             problems = specs.problems.setdefault(vm.name, [])
-            spec = _spec(desired, vm, addresses[vm.name], observed, settings, record, problems)
+            ip = addresses[vm.name]
             # Single VMs do not know of each other.
-            specs.by_vm[vm.name] = replace(
-                spec, peers=peers if desired.project else peers_of([(vm.name, spec.ip)])
-            )
+            lease = _Lease(ip, specs.peers if desired.project else peers_of([(vm.name, ip)]))
+            specs.by_vm[vm.name] = _spec(desired, vm, lease, observed, settings, record, problems)
     return specs
 
 
@@ -91,7 +100,7 @@ def _addresses(
 def _spec(
     desired: Desired,
     vm: DesiredVm,
-    address: str,
+    lease: _Lease,
     observed: Observed,
     settings: Settings,
     record: Record | None,
@@ -112,10 +121,10 @@ def _spec(
         memory_mib=vm.memory_mib,
         disk_mib=vm.disk_mib,
         hostname=vm.hostname or vm.name,
-        ip=address,
+        ip=lease.ip,
         prefix_len=prefix_len(settings),
         gateway=settings.gateway,
-        mac=mac_of(address),
+        mac=mac_of(lease.ip),
         tap=tap_name(identity),
         ssh_keys=_ssh_keys(vm, observed, problems),
         dns=vm.dns,
@@ -128,6 +137,7 @@ def _spec(
         labels=vm.labels,
         env=vm.env,
         files=tuple(_file(vm, entry, observed, problems) for entry in vm.files),
+        peers=lease.peers,
         volumes=vm.volumes,
         provision=vm.provision,
         restart=vm.restart,
