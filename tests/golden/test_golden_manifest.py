@@ -1,5 +1,7 @@
 """Each folder of `manifest/` is a case: `vmm.yaml` (or `recipe.json`, which makes one) and the exact outcome.
 
+`choice.json` holds what the command line chooses: profiles, names, scale.
+
 `VMM_REGEN_GOLDEN=1` writes the outcomes anew; read the diff before you commit it.
 """
 
@@ -13,6 +15,7 @@ import pytest
 
 from vmmcompose.errors import ManifestInvalid
 from vmmcompose.manifest import parse_manifest
+from vmmcompose.model.choice import Choice
 from vmmcompose.render.problems import render_problems
 
 CASES = Path(__file__).parent / "manifest"
@@ -31,10 +34,17 @@ def manifest_bytes(case: Path) -> bytes:
     return text.encode()
 
 
-def outcome(data: bytes) -> tuple[str, str]:
+def choice_of(case: Path) -> Choice:
+    file = case / "choice.json"
+    given = json.loads(file.read_text()) if file.exists() else {}
+    scale = tuple(given.get("scale", {}).items())
+    return Choice(tuple(given.get("profiles", ())), tuple(given.get("names", ())), scale)
+
+
+def outcome(case: Path) -> tuple[str, str]:
     """The file that holds the outcome, and its text."""
     try:
-        manifest = parse_manifest(data, "vmm.yaml", BASE_DIR)
+        manifest = parse_manifest(manifest_bytes(case), "vmm.yaml", BASE_DIR, choice=choice_of(case))
     except ManifestInvalid as error:
         return "problems.txt", f"{render_problems(error.problems)}\n\n{error.message}\n"
     return "desired.txt", pprint.pformat(asdict(manifest.desired), width=110, sort_dicts=False) + "\n"
@@ -43,7 +53,7 @@ def outcome(data: bytes) -> tuple[str, str]:
 @pytest.mark.parametrize("name", NAMES)
 def test_golden_manifest(name: str) -> None:
     case = CASES / name
-    file, text = outcome(manifest_bytes(case))
+    file, text = outcome(case)
     if os.environ.get("VMM_REGEN_GOLDEN"):
         for old in ("problems.txt", "desired.txt"):
             (case / old).unlink(missing_ok=True)

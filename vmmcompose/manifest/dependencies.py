@@ -1,43 +1,53 @@
 """Who waits for whom: known names and no circles."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from vmmcompose.manifest.report import BAD, Report, quoted, subject
 from vmmcompose.manifest.source import At
 from vmmcompose.manifest.suggest import Suggester
-from vmmcompose.model.desired import Condition, Dependency
+from vmmcompose.model.desired import Dependency
 
 _LONGEST = 12
 """Names of a circle that a message shows."""
+Found = list[tuple[Dependency, At]]
+"""What a VM waits for, each with where it stands."""
 Graph = Mapping[str, Mapping[str, At]]
 """VM, the VMs it waits for, and where that is said."""
 
 
-def dependencies(value: Any, at: At, report: Report) -> list[tuple[Dependency, At]]:  # noqa: ANN401 - both forms
+def dependencies(value: Any, at: At, report: Report) -> Found:  # noqa: ANN401 - both forms
     """What one VM waits for, each with where it stands; names are not looked up yet."""
     found: dict[str, tuple[Dependency, At]] = {}
-    for name, condition, here in _entries(value, at):
-        if name in found:
-            report.add("depends-on", here, f"{subject(here)} names {quoted(name)} for a second time")
+    for wanted, here in _entries(value, at):
+        if wanted.vm in found:
+            report.add("depends-on", here, f"{subject(here)} names {quoted(wanted.vm)} for a second time")
         else:
-            found[name] = (Dependency(name, condition), here)
-            report.sources.name_entry(here, name)
+            found[wanted.vm] = wanted, here
+            report.sources.name_entry(here, wanted.vm)
     return list(found.values())
 
 
-def check_names(graph: Graph, known: Iterable[str], report: Report) -> None:
-    """Reports VMs that do not exist or wait for themselves."""
-    names, suggester = frozenset(known), Suggester()
+def expanded(found: Found, replicas: Mapping[str, tuple[str, ...]]) -> tuple[Dependency, ...]:
+    """The dependencies, with all its replicas in the place of a VM that stands for several."""
+    wanted = {vm: replace(one, vm=vm) for one, _ in found for vm in replicas.get(one.vm, (one.vm,))}
+    wanted.update({one.vm: one for one, _ in found if one.vm not in replicas})
+    return tuple(sorted(wanted.values()))
+
+
+def check_names(graph: Graph, known: Collection[str], replicas: Mapping[str, str], report: Report) -> None:
+    """Reports VMs that do not exist or wait for themselves; `replicas` are known too, each with its VM."""
+    suggester = Suggester()
     for vm, targets in graph.items():
         for target, at in targets.items():
             on_key = isinstance(at[-1], str)
-            if target not in names:
-                near = suggester.nearest(target, names)
+            if target not in known and target not in replicas:
+                near = suggester.nearest(target, known)
                 hint = f"did you mean `{near}`?" if near else "`depends_on` names VMs of this manifest"
                 message = f"VM {quoted(vm)} depends on {quoted(target)}, which is not there"
                 report.add("unknown-vm", at, message, hint, on_key=on_key)
-            elif target == vm:
+            elif replicas.get(target, target) == vm:
                 report.add(
                     "dependency-cycle", at, f"VM {quoted(vm)} depends on itself", "delete it", on_key=on_key
                 )
@@ -83,12 +93,16 @@ def _report_circle(circle: list[str], graph: Graph, report: Report) -> None:
     )
 
 
-def _entries(value: Any, at: At) -> Iterable[tuple[str, Condition, At]]:  # noqa: ANN401
+def _entries(value: Any, at: At) -> Iterable[tuple[Dependency, At]]:  # noqa: ANN401
     if isinstance(value, dict):
         for name, entry in value.items():
-            chosen = entry.get("condition") if isinstance(entry, dict) else None
-            yield name, "healthy" if chosen == "healthy" else "started", (*at, name)
+            given = entry if isinstance(entry, dict) else {}
+            condition, required = given.get("condition", "started"), given.get("required", True)
+            if condition is not BAD and required is not BAD:
+                yield Dependency(name, condition, required), (*at, name)
+            else:
+                yield Dependency(name), (*at, name)
     else:
         for index, name in enumerate(value):
             if name is not BAD:
-                yield name, "started", (*at, index)
+                yield Dependency(name), (*at, index)

@@ -13,6 +13,14 @@ from vmmcompose.manifest.suggest import Suggester
 _EXAMPLE = "for example `vms: {web: {image: debian-12}}`"
 _NUMBER_MEANS = {"duration": "{}s", "UID:GID": '"{0}:{0}"', "HOST:GUEST": '"{0}:{0}"'}
 """What a plain number stands for, by a word in the title of what it should be."""
+_OTHER_WORDS = {
+    "false": "did you mean `no`?",
+    "never": "did you mean `no`?",
+    "true": "did you mean `always`?",
+    "unless-stopped": "`always` is what you want: a VM that was stopped by hand stays stopped",
+    "on-failure": "there is no limit of tries: write `on-failure`",
+}
+"""Policies of `restart` elsewhere, and what they are here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +122,10 @@ class SchemaCheck:
 
     def _choice(self, fault: Fault) -> None:
         choices = [str(choice) for choice in fault.argument]
+        known = _OTHER_WORDS.get(str(fault.value).lower().partition(":")[0], "") if "no" in choices else ""
         near = self.suggester.nearest(fault.value, choices) if isinstance(fault.value, str) else ""
         message = f"{subject(fault.at)} must be {listed(choices, 'or')}, not {shown(fault.value)}"
-        self._add("invalid-choice", fault.at, message, f"did you mean `{near}`?" if near else "")
+        self._add("invalid-choice", fault.at, message, known or (f"did you mean `{near}`?" if near else ""))
 
     def _missing(self, fault: Fault, title: str) -> None:
         at, schema = fault.at, fault.schema

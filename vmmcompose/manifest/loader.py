@@ -5,6 +5,7 @@ from typing import Any
 
 from vmmcompose.manifest.mappings import fill_mapping
 from vmmcompose.manifest.nodes import Node, Span, scalar
+from vmmcompose.manifest.replicas import VARIABLE, marked
 from vmmcompose.manifest.scalars import plain_value
 from vmmcompose.manifest.source import At, SourceMap
 from vmmcompose.model.problem import Problem
@@ -102,6 +103,8 @@ class Loader:
                 "encoding", "this string holds half of a surrogate pair", span, r"write \UXXXXXXXX instead"
             )
             value = text = text.encode("utf-8", "replace").decode()
+        if VARIABLE in text and not self._reads_key():
+            value = text = marked(text, plain=event.implicit[0])
         node = scalar(value, text, span, plain=event.implicit[0])
         if event.anchor:
             self._anchors[event.anchor] = node
@@ -175,6 +178,10 @@ class Loader:
         else:
             frame.entries.append((frame.key, node))
             frame.key = None
+
+    def _reads_key(self) -> bool:
+        frame = self._stack[-1] if self._stack else None
+        return frame is not None and frame.node.kind == "map" and frame.key is None
 
     def _at(self) -> At:
         """The manifest path of what is being read."""

@@ -1,6 +1,6 @@
 """Paths of the host and of the guest, joined and checked as text: nothing is looked up."""
 
-from vmmcompose.manifest.report import BadValueError, has_control, quoted
+from vmmcompose.manifest.report import BadValueError, has_control, quoted, shown
 from vmmcompose.manifest.values import store_name
 
 _SPECIAL = ("/dev", "/proc", "/sys")
@@ -59,30 +59,53 @@ def mount_source(text: str, base_dir: str) -> str:
     return path
 
 
-def guest_path(text: str, tags: frozenset[str]) -> str:
-    """Where a file goes in the guest; `tags` are those of the VM's mounts.
+def guest_path(text: str, taken: frozenset[str]) -> str:
+    """Where a file goes in the guest; `taken` are the places of the VM's mounts and volumes.
 
     Raises:
         BadValueError: not an absolute, plain path, or one where a file would not be seen.
     """
-    if has_control(text) or '"' in text or "\\" in text:
-        raise BadValueError("guest-path", 'must not hold `"`, `\\` or control characters')
-    if not text.startswith("/"):
-        hint = f"did you mean `{normalised(text)}`?"
-        raise BadValueError("guest-path", f"must be an absolute path, not {quoted(text)}", hint)
-    plain = normalised(text)
-    if plain == "/":
+    if _plain(text, "guest-path") == "/":
         raise BadValueError("guest-path", "must name a file, not `/`")
-    if plain != text:
-        raise BadValueError("guest-path", f"must be a plain path, not {quoted(text)}", f"write `{plain}`")
-    if len(text.encode()) > 4000 or max(len(part.encode()) for part in text.split("/")) > 255:
-        raise BadValueError("guest-path", "is longer than Linux allows")
-    hidden = _below(text, (*_SPECIAL, *(f"/mnt/{tag}" for tag in tags)))
+    hidden = _below(text, (*_SPECIAL, *sorted(taken)))
     if hidden:
         raise BadValueError(
             "guest-path", f"must not be in `{hidden}`", "something else is mounted there in the guest"
         )
     return text
+
+
+def volume_target(text: str) -> str:
+    """Where a volume is in the guest.
+
+    Raises:
+        BadValueError: not an absolute, plain path, or one that the guest needs for itself.
+    """
+    if _plain(text, "volume-target", "target") == "/" or _below(text, _SPECIAL):
+        hint = "choose a directory of its own, for example `/var/lib/data`"
+        raise BadValueError("volume-target", f"must not be at {quoted(text)}", hint, inside="target")
+    return text
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether two plain paths are the same or one is inside the other."""
+    return bool(_below(one, (other,)) or _below(other, (one,)))
+
+
+def _plain(text: str, code: str, inside: str = "") -> str:
+    if has_control(text) or '"' in text or "\\" in text:
+        raise BadValueError(code, 'must not hold `"`, `\\` or control characters', inside=inside)
+    if not text.startswith("/"):
+        hint = f"did you mean `{normalised(text)}`?"
+        raise BadValueError(code, f"must be an absolute path, not {shown(text)}", hint, inside=inside)
+    plain = normalised(text)
+    if plain != text:
+        raise BadValueError(
+            code, f"must be a plain path, not {quoted(text)}", f"write `{plain}`", inside=inside
+        )
+    if len(text.encode()) > 4000 or max(len(part.encode()) for part in text.split("/")) > 255:
+        raise BadValueError(code, "is longer than Linux allows", inside=inside)
+    return plain
 
 
 def _below(path: str, folders: tuple[str, ...]) -> str:

@@ -34,7 +34,7 @@ def _entries(value: Any, at: At, report: Report) -> Iterator[tuple[str, str, At]
         for key, item in value.items():
             if item is not BAD:
                 here = (*at, key)
-                yield key, item if isinstance(item, str) else report.sources.written(here), here
+                yield key, item if isinstance(item, str) else report.written(here), here
         return
     for index, item in enumerate(value):
         if item is BAD:

@@ -7,10 +7,12 @@ from vmmcompose.errors import ManifestInvalid
 from vmmcompose.manifest.faults import SchemaCheck, without
 from vmmcompose.manifest.loader import Loader, LoadError
 from vmmcompose.manifest.nodes import Node
+from vmmcompose.manifest.replicas import filled
 from vmmcompose.manifest.report import Report
 from vmmcompose.manifest.resolve import Resolver
 from vmmcompose.manifest.source import SourceMap
 from vmmcompose.manifest.text import read_text
+from vmmcompose.model.choice import Choice
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.problem import Place, Problem
 from vmmcompose.model.settings import Settings
@@ -24,7 +26,7 @@ class Manifest:
     sources: SourceMap
 
 
-def parse_manifest(
+def parse_manifest(  # noqa: PLR0913 - one for each thing that bears on what the bytes mean
     data: bytes,
     filename: str,
     base_dir: str,
@@ -32,6 +34,7 @@ def parse_manifest(
     settings: Settings = Settings(),  # noqa: B008 - frozen
     project: str = "",
     ssh_keys: tuple[str, ...] = (),
+    choice: Choice = Choice(),  # noqa: B008 - frozen
     validated: bool = False,
 ) -> Manifest:
     """Reads a manifest.
@@ -39,7 +42,8 @@ def parse_manifest(
     `filename` is how the file is called in messages, `base_dir` the absolute directory from which its
     relative paths count; `project` wins over the manifest's `name`. With `validated` the schema is not asked
     again: the caller knows that exactly these bytes have passed. `settings.subnet` and `settings.gateway`
-    must be valid. `ssh_keys` are the public keys that `settings.vm_defaults.ssh_key_path` stands for.
+    must be valid. `ssh_keys` are the public keys that `settings.vm_defaults.ssh_key_path` stands for. `choice` says
+    which VMs are wanted, and how many replicas.
 
     Raises:
         ManifestInvalid: with all problems, in the order of their places, each with its place.
@@ -60,9 +64,8 @@ def parse_manifest(
         )
     report = Report(sources)
     report.problems.extend(loader.problems)
-    desired = _desired(
-        root, report, Resolver(report, settings, base_dir, ssh_keys), project, validated=validated
-    )
+    resolver = Resolver(report, settings, base_dir, ssh_keys, choice)
+    desired = _desired(root, report, resolver, project, validated=validated)
     if desired is None or report.problems:
         raise _invalid(filename, report.problems)
     return Manifest(desired, sources)
@@ -74,7 +77,7 @@ def _desired(
     data: Any = root.data
     check = None if validated and not report.problems else SchemaCheck(report)
     if check:
-        check.run(data)
+        check.run(filled(data, 1))
         if not isinstance(data, dict):
             return None
         data = without(data, check.bad) if check.bad else data

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any, Final, TypeVar
 
+from vmmcompose.manifest.replicas import numbered_text
 from vmmcompose.manifest.source import At, SourceMap
 from vmmcompose.model.problem import Problem
 
@@ -34,6 +35,12 @@ class Report:
     def __init__(self, sources: SourceMap) -> None:
         self.sources = sources
         self.problems: list[Problem] = []
+        self.replica = 0
+        """Number of the replica that is being read; 0 for what is no replica."""
+
+    def written(self, at: At) -> str:
+        """A scalar's text as it stands in the file, with the replica's number for `${VMM_INDEX}`."""
+        return numbered_text(self.sources.written(at), self.replica)
 
     def add(self, code: str, at: At, message: str, hint: str = "", *, on_key: bool = False) -> None:
         """Adds a problem whose message is a whole sentence; `on_key` puts the caret under the key."""

@@ -1,80 +1,47 @@
 """Checked data to `Desired`: forms become one, defaults are filled in, names are looked up."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
-from vmmcompose.manifest import access, clashes, dependencies, network, storage, values
-from vmmcompose.manifest.healthchecks import healthcheck
-from vmmcompose.manifest.locations import store_item
-from vmmcompose.manifest.pairs import Pairs, pairs
-from vmmcompose.manifest.report import BAD, Report, quoted
+from vmmcompose.manifest import clashes, dependencies, values, volumes
+from vmmcompose.manifest.kinds import Kind, KindReader
+from vmmcompose.manifest.profiles import Member, active
+from vmmcompose.manifest.replicas import VARIABLE, filled, marks, replica_name
+from vmmcompose.manifest.report import BAD, Report, quoted, subject
+from vmmcompose.manifest.sections import SectionReader
 from vmmcompose.manifest.source import At
-from vmmcompose.model.desired import (
-    DISK_MIB,
-    MEMORY_MIB,
-    Dependency,
-    Desired,
-    DesiredVm,
-    Forward,
-    GuestFile,
-)
+from vmmcompose.model.choice import Choice
+from vmmcompose.model.desired import Desired, DesiredVm, Volume
 from vmmcompose.model.settings import Settings, VmDefaults
 
 _PROJECT_LENGTH = values.HOST_NAME_LENGTH - 2
 
 
-@dataclass(slots=True)
-class _Section:
-    """One VM, or the defaults, as far as it goes alone."""
-
-    fields: dict[str, Any] = field(default_factory=dict)
-    """Fields of `DesiredVm`."""
-    env: Pairs = field(default_factory=dict)
-    labels: Pairs = field(default_factory=dict)
-    files: list[tuple[GuestFile, At]] | None = None
-    ports: list[tuple[Forward, At]] = field(default_factory=list)
-    depends_on: list[tuple[Dependency, At]] = field(default_factory=list)
-
-
 class Resolver:
     """Resolves one manifest. `settings.subnet` and `settings.gateway` must be good IPv4.
 
-    `ssh_keys` are the public keys in `vm_defaults.ssh_key_path`.
+    `ssh_keys` are the public keys in `vm_defaults.ssh_key_path`; `choice` says which of the VMs are wanted.
     """
 
     def __init__(
-        self, report: Report, settings: Settings, base_dir: str, ssh_keys: tuple[str, ...] = ()
+        self,
+        report: Report,
+        settings: Settings,
+        base_dir: str,
+        ssh_keys: tuple[str, ...] = (),
+        choice: Choice = Choice(),  # noqa: B008 - frozen
     ) -> None:
         self._report = report
-        self._settings = settings
         self._base_dir = base_dir
+        self._choice = choice
+        self._reader = SectionReader(report, settings, base_dir)
         self._host_defaults = _host_defaults(settings.vm_defaults, ssh_keys)
-        self._fields: dict[str, Callable[[_Section, Any, At], None]] = {
-            "image": self._simple("image", store_item, base_dir),
-            "kernel": self._simple("kernel", store_item, base_dir),
-            "boot_args": self._simple("boot_args", values.boot_args),
-            "cpus": self._simple("cpus", int),
-            "memory": self._simple("memory_mib", values.size_mib, *MEMORY_MIB),
-            "disk": self._simple("disk_mib", values.size_mib, *DISK_MIB),
-            "hypervisor": self._simple("hypervisor", str),
-            "hostname": self._simple("hostname", values.hostname),
-            "ip": self._simple("ip", network.pinned_ip, settings),
-            "dns": self._gathered("dns", network.name_servers),
-            "ssh_keys": self._gathered("ssh_keys", access.ssh_keys, base_dir),
-            "mounts": self._gathered("mounts", storage.mounts, base_dir),
-            "healthcheck": self._gathered("healthcheck", healthcheck),
-            "env": self._env,
-            "labels": self._labels,
-            "files": self._files,
-            "ports": self._ports,
-            "depends_on": self._depends_on,
-        }
 
     def project(self, data: Mapping[str, Any], project: str) -> str:
         """The project's name: given, from the manifest, or from the directory."""
         report = self._report
-        name = project or data.get("name")
+        name = project or filled(data.get("name"), 1)
         if name is BAD:
             return ""
         if name is None:
@@ -100,109 +67,144 @@ class Resolver:
 
     def desired(self, data: Mapping[str, Any], project: str) -> Desired:
         """The project, as far as it is good."""
-        defaults = self._section(_mapping(data.get("defaults")), ("defaults",))
-        entries = _mapping(data.get("vms"))
-        sections = {name: self._section(_mapping(vm), ("vms", name)) for name, vm in entries.items()}
-        vms = [self._vm(name, section, defaults, entries, data) for name, section in sections.items()]
-        for name in entries:
-            self._check_name(name, project)
-        self._check_together(sections, entries)
-        return Desired(project, tuple(sorted(vms, key=lambda vm: vm.name)), self._base_dir)
+        report = self._report
+        self._check_marks(data)
+        defaults, entries = _mapping(data.get("defaults")), _mapping(data.get("vms"))
+        reader = KindReader(self._reader, report, defaults, self._host_defaults)
+        kinds = [reader.kind(name, _mapping(vm), self._replicas(name, vm)) for name, vm in entries.items()]
+        declared = volumes.declared(_mapping(filled(data.get("volumes"), 1)), report)
+        there = self._there(kinds, project)
+        for kind in kinds:
+            self._check_kind(kind, entries[kind.name], defaults, project)
+        users = [kind.user(active=kind.name in there) for kind in kinds]
+        volumes.check_use(users, declared, report)
+        self._check_together(kinds, there)
+        return self._assembled(project, kinds, there, volumes.existing(users, declared))
 
-    def _section(self, entries: Mapping[str, Any], at: At) -> _Section:
-        section = _Section()
-        for key, value in entries.items():
-            resolve = self._fields.get(key)
-            if resolve and value is not BAD:
-                resolve(section, value, (*at, key))
-        return section
+    def _replicas(self, name: str, vm: object) -> int | None:
+        """How many there are to be of a VM with `replicas`; None without that key."""
+        given = _mapping(vm).get("replicas")
+        if given is None:
+            return None
+        return dict(self._choice.scale).get(name, given if isinstance(given, int) else 1)
 
-    def _vm(
-        self,
-        name: str,
-        own: _Section,
-        defaults: _Section,
-        entries: Mapping[str, Any],
-        data: Mapping[str, Any],
-    ) -> DesiredVm:
-        fields = {**self._host_defaults, **defaults.fields, **own.fields}
-        vm = entries[name]
-        named = (_mapping(vm), _mapping(data.get("defaults")), self._host_defaults)
+    def _there(self, kinds: Iterable[Kind], project: str) -> frozenset[str]:
+        members, replicas = {}, {}
+        for kind in kinds:
+            wanted = (one.vm for one, _ in kind.pattern.own.depends_on)
+            members[kind.name] = Member(kind.pattern.fields.get("profiles", ()), frozenset(wanted))
+            replicas.update(dict.fromkeys(kind.names, kind.name))
+        named = [name if name in members else name.removeprefix(f"{project}-") for name in self._choice.names]
+        return active(members, self._choice, [replicas.get(name, name) for name in named])
+
+    def _assembled(
+        self, project: str, kinds: list[Kind], there: frozenset[str], found: tuple[Volume, ...]
+    ) -> Desired:
+        replicas = {kind.name: kind.names for kind in kinds if kind.replicas is not None}
+        ordered = sorted(kinds, key=lambda kind: kind.name)
+        vms, inactive = (
+            tuple(
+                vm for kind in ordered if (kind.name in there) == wanted for vm in self._vms(kind, replicas)
+            )
+            for wanted in (True, False)
+        )
+        counts = tuple(
+            (kind.name, kind.replicas) for kind in ordered if kind.replicas is not None and kind.name in there
+        )
+        return Desired(project, vms, self._base_dir, found, inactive, counts)
+
+    def _vms(self, kind: Kind, replicas: Mapping[str, tuple[str, ...]]) -> Iterator[DesiredVm]:
+        depends_on: dict[int, Any] = {}
+        ports: dict[str, list[Any]] = {}
+        for vm, forward, _ in kind.forwards(self._report):
+            ports.setdefault(vm, []).append(forward)
+        for one in kind.ones:
+            name, wanted = replica_name(kind.name, one.number), one.own.depends_on
+            if id(wanted) not in depends_on:
+                depends_on[id(wanted)] = dependencies.expanded(wanted, replicas)
+            if one.number:
+                self._report.sources.name_replica(name, kind.name)
+            yield DesiredVm(
+                name=name,
+                **one.fields,
+                ports=tuple(sorted(ports.get(name, ()))),
+                depends_on=depends_on[id(wanted)],
+                volumes=volumes.of_replica(one.own.volumes, one.number),
+                replica_of=kind.name if one.number else "",
+                replica=one.number,
+            )
+
+    def _check_marks(self, data: Mapping[str, Any]) -> None:
+        """Reports `${VMM_INDEX}` outside of VMs."""
+        rest = {key: value for key, value in data.items() if key not in ("vms", "defaults")}
+        for at in marks({key: value for key, value in rest.items() if not key.startswith("x-")}, ()):
+            message = f"{subject(at)} has `{VARIABLE}`, which is known in a VM with `replicas` only"
+            self._report.add("index", at, message, f"write `${VARIABLE}` for the text itself")
+
+    def _check_kind(self, kind: Kind, vm: object, defaults: Mapping[str, Any], project: str) -> None:
+        report, name = self._report, kind.name
+        named = (_mapping(vm), defaults, self._host_defaults)
         if vm is not BAD and not any("image" in entries for entries in named):
             hint = (
                 "add `image:` here or under `defaults`, or set vm_defaults.image; `vmm image list` shows them"
             )
-            self._report.add("no-image", ("vms", name), f"VM {quoted(name)} has no image", hint)
-        tags = frozenset(mount.tag for mount in fields.get("mounts", ()))
-        files = own.files if own.files is not None else defaults.files or []
-        return DesiredVm(
-            name=name,
-            **{"image": "", **fields},
-            ports=tuple(sorted(forward for forward, _ in own.ports)),
-            depends_on=tuple(sorted(dependency for dependency, _ in own.depends_on)),
-            labels=tuple(sorted({**defaults.labels, **own.labels}.items())),
-            env=tuple(sorted({**defaults.env, **own.env}.items())),
-            files=storage.check_files(files, tags, self._report),
-        )
+            report.add("no-image", kind.at, f"VM {quoted(name)} has no image", hint)
+        most = kind.pattern.fields.get("max_unavailable", 1)
+        if kind.replicas is not None and 1 < kind.replicas <= most:
+            at = (*kind.at, "update", "max_unavailable")
+            message = (
+                f"VM {quoted(name)} may have {most} replicas away at once, but has {kind.replicas} in all"
+            )
+            hint = f"at most {kind.replicas - 1}, so that one is always there"
+            report.add("max-unavailable", at, message, hint)
+        self._check_name(name, replica_name(name, kind.replicas or 0), project)
 
-    def _check_name(self, name: str, project: str) -> None:
+    def _check_name(self, name: str, longest: str, project: str) -> None:
         at, report = ("vms", name), self._report
-        hint, whole = values.name_fault(name), f"{project}-{name}"
+        hint, whole = values.name_fault(name), f"{project}-{longest}"
         if hint:
             report.add("name", at, f"VM {quoted(name)} has no valid name", hint, on_key=True)
-        elif len(name) > values.NAME_LENGTH:
+        elif len(longest) > values.NAME_LENGTH:
+            what = "a name" if name == longest else "a replica's name"
             message = (
-                f"VM {quoted(name)} has a name of {len(name)} characters, more than {values.NAME_LENGTH}"
+                f"VM {quoted(name)} has {what} of {len(longest)} characters, more than {values.NAME_LENGTH}"
             )
             report.add("name", at, message, "shorten it", on_key=True)
         elif project and len(whole) > values.HOST_NAME_LENGTH:
             most = values.HOST_NAME_LENGTH
-            message = f"VM {quoted(name)} would be called {quoted(whole)}, more than {most} characters"
+            message = f"VM {quoted(longest)} would be called {quoted(whole)}, more than {most} characters"
             report.add(
                 "name", at, message, "shorten the VM's name, or the project's with `name:`", on_key=True
             )
 
-    def _check_together(self, sections: Mapping[str, _Section], entries: Mapping[str, Any]) -> None:
+    def _check_together(self, kinds: list[Kind], there: frozenset[str]) -> None:
         report = self._report
-        clashes.check_ports(((vm, *port) for vm, own in sections.items() for port in own.ports), report)
-        pinned = ((vm, own.fields["ip"]) for vm, own in sections.items() if own.fields.get("ip"))
-        clashes.check_ips(((vm, ip, ("vms", vm, "ip")) for vm, ip in pinned), report)
-        graph = {vm: {wanted.vm: at for wanted, at in own.depends_on} for vm, own in sections.items()}
-        dependencies.check_names(graph, entries, report)
-        dependencies.check_circles(graph, report)
+        known = {kind.name: kind for kind in kinds}
+        replicas = {name: kind.name for kind in kinds if kind.replicas is not None for name in kind.names}
+        numbered = [(kind.name, kind.names) for kind in kinds if kind.replicas is not None]
+        clashes.check_replica_names(numbered, known, report)
+        # VMs that are there at different times may have the same ports and addresses.
+        groups = [[kind for kind in kinds if kind.name in there]]
+        groups += [[kind] for kind in kinds if kind.name not in there]
+        for group in groups:
+            clashes.check_ports(chain.from_iterable(kind.forwards(report) for kind in group), report)
+            clashes.check_ips(chain.from_iterable(kind.addresses() for kind in group), report)
+        graph = {kind.name: _waits(kind) for kind in kinds}
+        dependencies.check_names(graph, known, replicas, report)
+        by_kind = {
+            vm: {replicas.get(name, name): at for name, at in wanted.items()} for vm, wanted in graph.items()
+        }
+        dependencies.check_circles(by_kind, report)
 
-    def _simple(
-        self, name: str, parse: Callable[..., Any], *more: object
-    ) -> Callable[[_Section, Any, At], None]:
-        def resolve(section: _Section, value: Any, at: At) -> None:  # noqa: ANN401
-            found = self._report.attempt(at, parse, value, *more)
-            if found is not None:
-                section.fields[name] = found
 
-        return resolve
-
-    def _gathered(
-        self, name: str, gather: Callable[..., Any], *more: object
-    ) -> Callable[[_Section, Any, At], None]:
-        def resolve(section: _Section, value: Any, at: At) -> None:  # noqa: ANN401
-            section.fields[name] = gather(value, at, self._report, *more)
-
-        return resolve
-
-    def _env(self, section: _Section, value: Any, at: At) -> None:  # noqa: ANN401
-        section.env = pairs(value, at, self._report, values.env_key)
-
-    def _labels(self, section: _Section, value: Any, at: At) -> None:  # noqa: ANN401
-        section.labels = pairs(value, at, self._report, values.label_key)
-
-    def _files(self, section: _Section, value: Any, at: At) -> None:  # noqa: ANN401
-        section.files = storage.files(value, at, self._report, self._base_dir)
-
-    def _ports(self, section: _Section, value: Any, at: At) -> None:  # noqa: ANN401
-        section.ports = network.forwards(value, at, self._report)
-
-    def _depends_on(self, section: _Section, value: Any, at: At) -> None:  # noqa: ANN401
-        section.depends_on = dependencies.dependencies(value, at, self._report)
+def _waits(kind: Kind) -> dict[str, At]:
+    """What its VMs wait for, each with where it is said."""
+    found: dict[str, At] = {}
+    for depends_on in {
+        id(one.own.depends_on): one.own.depends_on for one in (kind.pattern, *kind.ones)
+    }.values():
+        found.update((wanted.vm, at) for wanted, at in depends_on)
+    return found
 
 
 def _host_defaults(defaults: VmDefaults, ssh_keys: tuple[str, ...]) -> dict[str, Any]:

@@ -14,10 +14,11 @@ class SourceMap:
     """Turns a manifest path such as `("vms", "web", "cpus")` into a place in the file.
 
     A list's entry has its index in the file, and a name for those who know `Desired` only: a mount its tag, a
-    forward `*:8080/tcp` (or with its bind address), a file its path, a dependency its VM.
+    forward `*:8080/tcp` (or with its bind address), a file its path, a dependency, a volume, a script its name.
+    A replica is found where its VM stands.
     """
 
-    __slots__ = ("_entries", "_file", "_lines", "_root", "_text")
+    __slots__ = ("_entries", "_file", "_lines", "_replicas", "_root", "_text")
 
     def __init__(self, file: str, text: str, root: Node | None) -> None:
         self._file = file
@@ -25,11 +26,16 @@ class SourceMap:
         self._root = root
         self._lines: list[str] | None = None
         self._entries: dict[At, str | int] = {}
+        self._replicas: dict[str, str] = {}
 
     def name_entry(self, at: At, name: str) -> None:
         """Lets an entry of a list be found by a name too; the first of a name keeps it."""
         if isinstance(at[-1], int):
             self._entries.setdefault((*at[:-1], name), at[-1])
+
+    def name_replica(self, replica: str, vm: str) -> None:
+        """Lets what is said about a replica be found at the VM that has `replicas`."""
+        self._replicas[replica] = vm
 
     def locate(self, problems: Iterable[Problem]) -> tuple[Problem, ...]:
         """The problems with their places filled in, where they have none and say what they are about."""
@@ -84,6 +90,8 @@ class SourceMap:
         if node is None:
             return trail
         trail.append((None, node))
+        if len(at) > 1 and at[0] == "vms":
+            at = ("vms", self._replicas.get(str(at[1]), at[1]), *at[2:])
         for index, part in enumerate(at):
             child = node.children.get(
                 self._entries.get(at[: index + 1], part) if node.kind == "list" else part

@@ -29,6 +29,8 @@ def mount(value: Any, base_dir: str) -> Mount:  # noqa: ANN401 - both forms
         source, tag, mode = _split(value)
     if not _TAG.fullmatch(tag) or len(tag) > _TAG_LENGTH:
         hint = f"at most {_TAG_LENGTH} lower case letters, digits, `-` and `_`: the name below `/mnt`"
+        if tag.startswith("/"):
+            hint = "it appears at `/mnt/<tag>`; a disk of the project at any path goes under `volumes`"
         raise BadValueError("mount-tag", f"has the tag {shown(tag)}, which will not do", hint, inside="tag")
     if tag.startswith("vmm-"):
         message = f"has the tag {quoted(tag)}; those with `vmm-` belong to vmm itself"
@@ -67,7 +69,7 @@ def files(value: Any, at: At, report: Report, base_dir: str) -> list[tuple[Guest
         if not _spoilt(entry):
             here = (*at, key)
             path = key if isinstance(key, str) else None
-            one = report.attempt(here, _file, entry, path, base_dir, report.sources.written((*here, "mode")))
+            one = report.attempt(here, _file, entry, path, base_dir, report.written((*here, "mode")))
             if one:
                 found.append((one, here))
                 report.sources.name_entry(here, one.path)
@@ -75,15 +77,15 @@ def files(value: Any, at: At, report: Report, base_dir: str) -> list[tuple[Guest
 
 
 def check_files(
-    found: list[tuple[GuestFile, At]], tags: frozenset[str], report: Report
+    found: list[tuple[GuestFile, At]], taken: frozenset[str], report: Report
 ) -> tuple[GuestFile, ...]:
-    """The files whose paths are good, by path; `tags` are those of the VM's mounts."""
+    """The files whose paths are good, by path; `taken` are the places of the VM's mounts and volumes."""
     kept: dict[str, GuestFile] = {}
     for one, at in found:
         is_key = isinstance(at[-1], str)
         inner = (*at, "path")
         here = inner if inner in report.sources else at
-        if report.attempt(here, guest_path, one.path, tags, on_key=is_key) is None:
+        if report.attempt(here, guest_path, one.path, taken, on_key=is_key) is None:
             continue
         if one.path in kept:
             report.add(

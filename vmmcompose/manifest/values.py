@@ -18,6 +18,7 @@ _STORE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HOSTNAME_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 _HOSTNAME_LENGTH = 64
 """HOST_NAME_MAX of Linux."""
+_PROFILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LABEL_KEY = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?")
 _ARGUMENT = re.compile(r'(?:[^ "]|"[^"]*")+')
@@ -58,11 +59,11 @@ def _read_size(text: str) -> int:
     return mib // scale
 
 
-def seconds(text: str) -> float:
-    """A duration in seconds.
+def seconds(text: str, least: float = 0.1) -> float:
+    """A duration in seconds, from `least` to a day.
 
     Raises:
-        BadValueError: no duration, shorter than 100 ms or longer than a day.
+        BadValueError: no duration, or out of bounds.
     """
     found = _DURATION.fullmatch(text)
     if not found or not text:
@@ -73,8 +74,9 @@ def seconds(text: str) -> float:
         )
     hours, minutes, whole, milli = (float(part or 0) for part in found.groups())
     total = hours * 3600 + minutes * 60 + whole + milli / 1000
-    if not 0.1 <= total <= _LONGEST_S:
-        raise BadValueError("out-of-range", f"must be from 100ms to 24h, not {quoted(text)}")
+    if not least <= total <= _LONGEST_S:
+        bound = f"{least * 1000:.0f}ms" if least else "0s"
+        raise BadValueError("out-of-range", f"must be from {bound} to 24h, not {quoted(text)}")
     return total
 
 
@@ -142,6 +144,18 @@ def boot_args(text: str) -> str:
             hint = "what stands behind it goes to init, and so would what vmm adds"
             raise BadValueError("boot-args", "must not hold `--`", hint)
     return " ".join(words)
+
+
+def profile_name(text: str) -> str:
+    """A profile's name.
+
+    Raises:
+        BadValueError: it is none.
+    """
+    if not _PROFILE.fullmatch(text):
+        hint = "letters and digits, with `.`, `_` and `-` behind the first"
+        raise BadValueError("profile", f"must be a profile's name, not {shown(text)}", hint)
+    return text
 
 
 def env_key(text: str) -> str:

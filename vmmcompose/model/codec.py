@@ -105,7 +105,8 @@ def desired_from_json(value: Json) -> Desired:
         for key in ("vms", "inactive")
     )
     volumes = tuple(Volume(**volume) for volume in value["volumes"])
-    return Desired(value["project"], vms, value["base_dir"], volumes, inactive)
+    replicas = tuple((vm, int(count)) for vm, count in value["replicas"])
+    return Desired(value["project"], vms, value["base_dir"], volumes, inactive, replicas)
 
 
 def _spec(value: Json, secret: Json) -> VmSpec:

@@ -149,7 +149,7 @@ class DesiredVm:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """A project: its VMs, sorted by name. An empty project means single VMs, which no manifest names."""
+    """A project: its VMs, sorted by name, replicas by number. Without a name: single VMs, which no manifest names."""
 
     project: str
     vms: tuple[DesiredVm, ...] = ()
@@ -158,3 +158,5 @@ class Desired:
     """Its volumes, sorted by name."""
     inactive: tuple[DesiredVm, ...] = ()
     """VMs whose profiles are not chosen: left as they are, and no orphans."""
+    replicas: tuple[tuple[str, int], ...] = ()
+    """(name, how many) of each VM with `replicas` that is not inactive, sorted: also where there are none of it."""

@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from vmmcompose.errors import ManifestInvalid
 from vmmcompose.manifest import Manifest, parse_manifest, schema_text
 from vmmcompose.manifest.loader import Loader, LoadError
+from vmmcompose.manifest.replicas import filled
 from vmmcompose.manifest.text import read_text
 from vmmcompose.render.problems import render_problems
 
@@ -45,6 +46,8 @@ WORDS = st.sampled_from(
     [
         "", "web", "db", "tiny", "debian-12", "x-a", "~", "/", "./a", "/a:b", "a:b:ro", "1GiB", "512MB", "2s", "80/x",
         "8080:80", "127.0.0.1:1:1", "1:1/udp", "172.16.0.9", "::1", "A=1", "started", "healthy", "ro", "tcp", "auto",
+        "0s", "provisioned",
+        "a:/b", "a:/mnt/a:ro", "8080-8082:80", "9-8:1-2", "${VMM_INDEX}", "x${VMM_INDEX}", "on-failure",
         "ip=1", "ssh-ed25519 AAAA", "0644", "1:1", "/etc/a", "/etc/a/b", "/dev/x", "\u202e", "é", "日本", "<<", "a\nb",
     ]
 )  # fmt: skip
@@ -90,6 +93,16 @@ KEYS = st.sampled_from(
         "content",
         "owner",
         "condition",
+        "required",
+        "volume",
+        "volumes",
+        "target",
+        "size",
+        "run",
+        "script",
+        "prevent_delete",
+        "max_unavailable",
+        "vm",
         "port",
         "x-any",
         "vcpu",
@@ -110,7 +123,11 @@ VMS = st.dictionaries(
     st.sampled_from(["web", "db", "api", "Bad"]), st.dictionaries(VM_KEYS, VALUES, max_size=6)
 )
 MANIFESTS = st.fixed_dictionaries(
-    {"vms": VMS}, optional={"defaults": st.dictionaries(VM_KEYS, VALUES, max_size=3)}
+    {"vms": VMS},
+    optional={
+        "defaults": st.dictionaries(VM_KEYS, VALUES, max_size=3),
+        "volumes": st.dictionaries(WORDS | KEYS, VALUES, max_size=3),
+    },
 )
 
 
@@ -144,7 +161,7 @@ def test_what_the_schema_refuses_is_refused(value: dict[str, Any]) -> None:
         return
     root = Loader(text, "vmm.yaml").load()
     assert root is not None
-    if not STRICT.is_valid(root.data):
+    if not STRICT.is_valid(filled(root.data, 1)):
         assert manifest is None
 
 

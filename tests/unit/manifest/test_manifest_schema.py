@@ -89,7 +89,7 @@ def test_the_schema_and_the_parser_know_the_same_file_keys() -> None:
 
 
 def test_defaults_are_the_settings_of_a_vm_without_what_is_its_own() -> None:
-    own = {"hostname", "ip", "ports", "depends_on"}
+    own = {"hostname", "ip", "ports", "volumes", "depends_on", "replicas", "profiles", "extends"}
     vm, defaults = SCHEMA["$defs"]["vm"]["properties"], SCHEMA["$defs"]["defaults"]["properties"]
     assert defaults == {key: value for key, value in vm.items() if key not in own}
 

@@ -153,7 +153,13 @@ def test_no_secret_is_in_the_public_part(record: Record) -> None:
 
 @given(
     st.builds(
-        Desired, NAMES, tuples(VMS), PATHS, tuples(st.builds(Volume, TAGS, st.integers(0, 999))), tuples(VMS)
+        Desired,
+        NAMES,
+        tuples(VMS),
+        PATHS,
+        tuples(st.builds(Volume, TAGS, st.integers(0, 999))),
+        tuples(VMS),
+        tuples(st.tuples(NAMES, st.integers(0, 10_000))),
     )
 )
 def test_a_project_comes_back(desired: Desired) -> None:
