@@ -154,6 +154,7 @@ def _sources(desired: Desired, *, contents: bool) -> dict[str, Source]:
                 found[mount.source] = sources.read_directory(mount.source, digest=digest)
         named = [key for key in vm.ssh_keys if key.startswith("/")]
         named += [file.source for file in vm.files if file.source]
+        named += [script.source for script in vm.provision if script.source]
         found |= {path: sources.read_file(path) for path in named}
     return found
 

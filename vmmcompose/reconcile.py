@@ -151,10 +151,11 @@ def converge(
         on_plan(plan)
         if any(change.data_loss for change in plan.changes) and not approve(plan):
             raise Refused("nothing was changed", hint="--allow-data-loss says yes beforehand")
-        from vmmcompose.apply import Context, execute
+        from vmmcompose.apply import Context, Patience, execute
 
         plan = _commit(settings, desired, options, observed, plan)
-        context = Context(settings, paths, observed.host, dict(observed.kernels))
+        patience = Patience(options.wait_timeout_s)
+        context = Context(settings, paths, observed.host, dict(observed.kernels), patience)
         outcome = execute(plan, context, emit)
         _raise_failures(outcome)
         _verify(context, desired, options, emit)

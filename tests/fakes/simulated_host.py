@@ -7,6 +7,7 @@ kernel does with the same actions is shown by the tests in `tests/host` and `tes
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
+from vmmcompose.guest.scripts import script_digest
 from vmmcompose.model.actions import (
     Action,
     BuildMount,
@@ -23,6 +24,7 @@ from vmmcompose.model.actions import (
     PauseVm,
     RestoreDisks,
     ResumeVm,
+    RunProvision,
     SetClock,
     StageDisks,
     StartVm,
@@ -35,7 +37,7 @@ from vmmcompose.model.actions import (
     WriteRecord,
 )
 from vmmcompose.model.capabilities import Capabilities
-from vmmcompose.model.desired import Desired
+from vmmcompose.model.desired import Desired, Provision
 from vmmcompose.model.observed import (
     Disk,
     DiskInfo,
@@ -200,10 +202,13 @@ class SimulatedHost:
             case ResumeVm(spec):
                 self.paused.discard(spec.id)
                 self.records[spec.name] = replace(self.records[spec.name], state="running")
-            case WaitVm(spec):
+            case WaitVm(spec, _, until):
                 record = self.records[spec.name]
                 assert record.state == "running"
-                self.records[spec.name] = replace(record, health="healthy")
+                if until == "ready":
+                    self.records[spec.name] = replace(record, health="healthy")
+            case RunProvision(spec, script):
+                self._provision(spec, script)
             case SetClock(spec):
                 assert spec.id in self.processes
             case UpdatePeers(spec):
@@ -244,6 +249,16 @@ class SimulatedHost:
         self.processes[spec.id] = VmProcess(spec.id, spec.driver, process)
         self.held[spec.id] = tuple((spec.project, one.volume, one.mode) for one in spec.volumes)
         self.records[spec.name] = replace(record, state="running", process=process, health="")
+
+    def _provision(self, spec: VmSpec, script: Provision) -> None:
+        assert spec.id in self.processes, "a script runs in a running guest"
+        assert spec.id not in self.paused
+        disk = self.disks[spec.name]
+        info = disk.info or DiskInfo(spec.image, "")
+        digest = script_digest(script.content)
+        assert digest not in info.provisioned, "a script is run once per content and disk"
+        info = replace(info, provisioned=(*info.provisioned, digest))
+        self.disks[spec.name] = replace(disk, info=info)
 
     def _sync(self) -> None:
         active = [record for record in self.records.values() if record.state in NETWORKED]

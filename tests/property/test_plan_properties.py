@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 from projects import DAMAGES, plan_for
 from simulated_host import SimulatedHost
 
-from vmmcompose.model.desired import Condition, Dependency, Desired, DesiredVm, Forward, Mount
+from vmmcompose.guest.scripts import script_digest
+from vmmcompose.model.desired import (
+    Condition,
+    Dependency,
+    Desired,
+    DesiredVm,
+    Forward,
+    Healthcheck,
+    Mount,
+    Provision,
+)
 from vmmcompose.model.observed import Link
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Plan
@@ -27,7 +37,8 @@ def projects(draw: st.DrawFn) -> Desired:
     vms = []
     for position, name in enumerate(sorted(names)):
         before = sorted(names)[:position]
-        conditions: st.SearchStrategy[Condition] = st.sampled_from(("started", "healthy"))
+        conditions: st.SearchStrategy[Condition] = st.sampled_from(("started", "provisioned", "healthy"))
+        scripts = draw(st.lists(st.sampled_from("xyz"), max_size=3))
         wanted = draw(st.lists(st.sampled_from(before), unique=True)) if before else []
         vms.append(
             DesiredVm(
@@ -39,7 +50,11 @@ def projects(draw: st.DrawFn) -> Desired:
                 ports=tuple(Forward(8000 + position * 10 + i, 80) for i in range(draw(st.integers(0, 2)))),
                 mounts=(Mount("site", draw(st.sampled_from(("/srv/a", "/srv/b"))), "ro"),)
                 * draw(st.integers(0, 1)),
-                depends_on=tuple(Dependency(other, draw(conditions)) for other in wanted),
+                depends_on=tuple(
+                    Dependency(other, draw(conditions), draw(st.booleans())) for other in wanted
+                ),
+                provision=tuple(Provision(f"step {i}", text) for i, text in enumerate(scripts, 1)),
+                healthcheck=draw(st.sampled_from((None, Healthcheck(tcp=80)))),
                 env=(("KEY", draw(st.sampled_from(("x", "y")))),),
                 power=draw(st.sampled_from(("running", "running", "running", "stopped"))),
             )
@@ -90,6 +105,10 @@ def test_after_apply_nothing_is_left_to_do(host: SimulatedHost, desired: Desired
     host.run(plan)
     assert plan_for(host, desired, UP).changes == ()
     assert all(record.state in ("running", "stopped") for record in host.records.values())
+    for vm in desired.vms:
+        info = host.disks[f"lab-{vm.name}"].info if vm.power == "running" else None
+        if info is not None:
+            assert {script_digest(script.content) for script in vm.provision} <= set(info.provisioned)
     for name, link in FOREIGN.items():
         assert host.links[name] == link
 

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from vmmcompose.apply.context import Context, Progress, now
 from vmmcompose.apply.guests import pause_vm, resume_vm, set_clock, start_vm, stop_vm, update_peers, wait_vm
+from vmmcompose.apply.provision import run_provision
 from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.guest import FSTAB, guest_files, removals
 from vmmcompose.host import disks, ext4, keys, locks, mounts, network, records, snapshots, stored, volumes
@@ -29,6 +30,7 @@ from vmmcompose.model.actions import (
     PauseVm,
     RestoreDisks,
     ResumeVm,
+    RunProvision,
     SetClock,
     StageDisks,
     StartVm,
@@ -55,6 +57,8 @@ def run_action(context: Context, action: Action, progress: Progress) -> None:  #
     match action:
         case WriteRecord():
             write_record(context, action)
+        case RunProvision():
+            run_provision(context, action, progress)
         case SyncNetwork():
             sync_network(context)
         case CreateDisk():

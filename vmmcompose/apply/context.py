@@ -1,9 +1,12 @@
 """What every action needs to know about the run it belongs to."""
 
+import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Event as Flag
+from threading import Lock
 from typing import Any
 
 from vmmcompose.errors import HostError, Interrupted
@@ -14,6 +17,29 @@ from vmmcompose.model.record import Record
 from vmmcompose.model.settings import Settings
 
 
+class Patience:
+    """How long a run may wait for guests in all. The clock starts with the first that is waited for."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        self.seconds = seconds
+        self._end: float | None = None
+        self._lock = Lock()
+
+    def left(self) -> float:
+        """Seconds that are left; infinite without a limit."""
+        if self.seconds is None:
+            return math.inf
+        with self._lock:
+            now = time.monotonic()
+            if self._end is None:
+                self._end = now + self.seconds
+            return max(0.0, self._end - now)
+
+    def over(self) -> str:
+        """What to say when nothing is left."""
+        return f"the {self.seconds:g} s for all waiting of this run are over (--wait-timeout)"
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """One run: settings, the host as observed, and how to tell progress."""
@@ -22,6 +48,7 @@ class Context:
     paths: Paths
     host: HostFacts
     kernels: dict[str, Kernel]
+    patience: Patience = field(default_factory=Patience)
     cancelled: Flag = field(default_factory=Flag)
 
     def record(self, name: str) -> Record:

@@ -107,12 +107,14 @@ def wait_vm(context: Context, action: WaitVm, progress: Progress) -> None:
     record = context.record(spec.name)
     if record.process is None:
         raise HostError(f"VM {spec.vm} does not run", hint="run `vmm up` again")
+    left = context.patience.left()
     try:
         ready.wait_ready(
             context.paths,
-            spec,
+            spec if action.until == "ready" else replace(spec, healthcheck=None),
             record.process,
-            timeout_s=action.timeout_s,
+            timeout_s=min(action.timeout_s, left),
+            over="" if action.timeout_s < left else context.patience.over(),
             on_phase=progress,
             cancelled=context.cancelled,
         )
@@ -120,7 +122,8 @@ def wait_vm(context: Context, action: WaitVm, progress: Progress) -> None:
         if not context.cancelled.is_set():
             context.update(spec.name, health="unhealthy")
         raise
-    context.update(spec.name, health="healthy")
+    if action.until == "ready":
+        context.update(spec.name, health="healthy")
 
 
 def set_clock(context: Context, action: SetClock, progress: Progress) -> None:

@@ -156,7 +156,7 @@ def _change(
         raise VmmError(f"VM {record.spec.vm} is {state}", hint=f"vmm {verb} {record.spec.vm}")
     (target,) = recorded(invocation, (record.spec.name,))
     desired = _with_ports(target, ports, added)
-    options = Options(only=target.only, alone=True, register=state == "stopped", wait=False)
+    options = Options(only=target.only, alone=True, register=state == "stopped", wait=False, provision=False)
     converge_shown(invocation, desired, options, Consent(allowed=False))
 
 

@@ -28,9 +28,10 @@ def inspect(invocation: Invocation, vm: str) -> None:
     spec = asdict(record.spec)
     spec["env"] = sorted(key for key, _ in record.spec.env)
     spec["files"] = sorted(file.path for file in record.spec.files)
+    spec["provision"] = [script.name for script in record.spec.provision]
     value = {
         "schema_version": 1,
-        **as_row(record, state, time.time()),
+        **as_row(record, state, time.time(), invocation.paths()),
         "recorded_state": record.state,
         "process": asdict(record.process) if record.process else None,
         "spec": spec,
@@ -40,6 +41,7 @@ def inspect(invocation: Invocation, vm: str) -> None:
             "disk": str(paths.disk(name)),
             "console": str(paths.console(name)),
             "driver_log": str(paths.driver_log(name)),
+            "provision_log": str(paths.provision_log(name)),
             "socket": str(paths.socket(record.spec.id)),
             "host_key": str(paths.host_key(name)),
             "mounts": {mount.tag: str(paths.mount(name, mount.tag)) for mount in record.spec.mounts},

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Literal
 
 import click
 
@@ -15,7 +16,11 @@ _follow = click.option("-f", "--follow", is_flag=True, help="Go on until Ctrl-C.
 _lines = click.option(
     "-n", "--lines", type=click.IntRange(min=0), metavar="N", help="Only the last N lines [default: all]."
 )
-_driver = click.option("--driver", is_flag=True, help="What the VMM process itself printed.")
+_driver = click.option("--driver", "which", flag_value="driver", help="What the VMM process itself printed.")
+_provision = click.option(
+    "--provision", "which", flag_value="provision", help="What the provision scripts printed."
+)
+Which = Literal["console", "driver", "provision"]
 
 _LOGS_HELP = """Show what guests printed on their serial consoles; without names, of all VMs of the project.
 
@@ -26,7 +31,8 @@ left out.
 Examples:
   vmm logs web -n 50
   vmm logs -f web db
-  vmm logs --driver web"""
+  vmm logs --driver web
+  vmm logs --provision web"""
 
 
 @click.command(help=_LOGS_HELP)
@@ -34,13 +40,14 @@ Examples:
 @_follow
 @_lines
 @_driver
+@_provision
 @pass_invocation
 def logs(
-    invocation: Invocation, vms: tuple[str, ...], lines: int | None, *, follow: bool, driver: bool
+    invocation: Invocation, vms: tuple[str, ...], lines: int | None, which: Which | None, *, follow: bool
 ) -> None:
     """`vmm logs`."""
     records = [find_record(invocation, vm) for vm in vms] if vms else _of_project(invocation)
-    _show(invocation, records, lines, follow=follow, driver=driver)
+    _show(invocation, records, lines, which or "console", follow=follow)
 
 
 _CONSOLE_HELP = """Show what one VM printed on its serial console since its last start.
@@ -69,7 +76,7 @@ CONSOLE_LINES = 100
 @pass_invocation
 def console(invocation: Invocation, vm: str, lines: int, *, follow: bool, full: bool) -> None:
     """`vmm console`."""
-    _show(invocation, [find_record(invocation, vm)], None if full else lines, follow=follow, driver=False)
+    _show(invocation, [find_record(invocation, vm)], None if full else lines, "console", follow=follow)
 
 
 def _of_project(invocation: Invocation) -> list[Record]:
@@ -83,15 +90,13 @@ def _of_project(invocation: Invocation) -> list[Record]:
 
 
 def _show(
-    invocation: Invocation, records: Sequence[Record], lines: int | None, *, follow: bool, driver: bool
+    invocation: Invocation, records: Sequence[Record], lines: int | None, which: Which, *, follow: bool
 ) -> None:
     from vmmcompose.cli.follow import Source, show
 
     paths = invocation.paths()
-    sources = []
-    for record in records:
-        path = paths.driver_log(record.spec.name) if driver else paths.console(record.spec.name)
-        sources.append(Source(record.spec.vm, str(path)))
+    path = {"console": paths.console, "driver": paths.driver_log, "provision": paths.provision_log}[which]
+    sources = [Source(record.spec.vm, str(path(record.spec.name))) for record in records]
     show(
         sources,
         lines=lines,

@@ -71,7 +71,9 @@ def sync(
         verb = "resume" if state == "paused" else "start"
         raise VmmError(f"VM {record.spec.vm} is {state}", hint=f"vmm {verb} {record.spec.vm}")
     (target,) = recorded(invocation, (record.spec.name,))
-    options = Options(only=target.only, alone=True, register=state == "stopped", rebuild_mounts=tags)
+    options = Options(
+        only=target.only, alone=True, register=state == "stopped", rebuild_mounts=tags, provision=False
+    )
     converge_shown(invocation, target.desired, options, Consent(allow_data_loss))
 
 

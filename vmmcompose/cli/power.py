@@ -4,28 +4,31 @@ import click
 
 from vmmcompose.cli import complete
 from vmmcompose.cli.grace import grace_option
-from vmmcompose.cli.invocation import Invocation, Seconds, pass_invocation
+from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.cli.project import find_record
 from vmmcompose.cli.targets import recorded, wanted
+from vmmcompose.cli.timeouts import timeout_option, wait_timeout_option
 from vmmcompose.model.desired import Power
 from vmmcompose.model.options import Options
 
 _wait = click.option("--wait/--no-wait", default=True, help="Wait until the VMs answer [default: wait].")
-_timeout = click.option(
-    "--timeout",
-    type=Seconds(min=0, min_open=True),
-    metavar="SECONDS",
-    help="How long one VM may take until it answers [default: its healthcheck's timeout, or 120].",
-)
 _vms = click.argument("vms", metavar="[VM]...", nargs=-1, shell_complete=complete.vms)
 
 
 @click.command()
 @_vms
 @_wait
-@_timeout
+@timeout_option
+@wait_timeout_option
 @pass_invocation
-def start(invocation: Invocation, vms: tuple[str, ...], timeout: float | None, *, wait: bool) -> None:
+def start(
+    invocation: Invocation,
+    vms: tuple[str, ...],
+    timeout: float | None,
+    wait_timeout: float | None,
+    *,
+    wait: bool,
+) -> None:
     """Start stopped VMs, and what they depend on.
 
     Where the manifest has changed since, its changes are applied as `vmm up` would. Without names all VMs of
@@ -38,7 +41,8 @@ def start(invocation: Invocation, vms: tuple[str, ...], timeout: float | None, *
       vmm start shop-web db   by their names on the host, from anywhere
       vmm -p shop start       all VMs of a project
     """  # noqa: D301 - \b is click's mark for a paragraph that is not to be wrapped
-    _converge(invocation, vms, "running", Options(wait=wait, timeout_s=timeout))
+    options = Options(wait=wait, timeout_s=timeout, wait_timeout_s=wait_timeout)
+    _converge(invocation, vms, "running", options)
 
 
 @click.command()
@@ -60,14 +64,22 @@ def stop(invocation: Invocation, vms: tuple[str, ...], grace: float | None) -> N
 @click.command()
 @_vms
 @_wait
-@_timeout
+@timeout_option
+@wait_timeout_option
 @grace_option
 @pass_invocation
 def restart(
-    invocation: Invocation, vms: tuple[str, ...], timeout: float | None, grace: float | None, *, wait: bool
+    invocation: Invocation,
+    vms: tuple[str, ...],
+    timeout: float | None,
+    wait_timeout: float | None,
+    grace: float | None,
+    *,
+    wait: bool,
 ) -> None:
     """Shut VMs down and start them again, with what the manifest says now."""
-    _converge(invocation, vms, "running", Options(restart=True, wait=wait, timeout_s=timeout, grace_s=grace))
+    options = Options(restart=True, wait=wait, timeout_s=timeout, wait_timeout_s=wait_timeout, grace_s=grace)
+    _converge(invocation, vms, "running", options)
 
 
 @click.command()
@@ -111,5 +123,5 @@ def _by_hand(invocation: Invocation, vms: tuple[str, ...], power: Power) -> None
     from vmmcompose.cli.converging import Consent, converge_shown
 
     for target in recorded(invocation, vms):
-        options = Options(only=target.only, alone=True, wait=False)
+        options = Options(only=target.only, alone=True, wait=False, provision=False)
         converge_shown(invocation, target.with_power(power), options, Consent(allowed=False))

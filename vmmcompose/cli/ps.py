@@ -11,6 +11,7 @@ from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation, print_json
 from vmmcompose.cli.project import nearest, project_name, read_all
 from vmmcompose.errors import UsageError
+from vmmcompose.model.paths import Paths
 from vmmcompose.model.record import Record, UnreadableRecord
 
 SCHEMA_VERSION = 1
@@ -58,7 +59,7 @@ def live_state(record: Record, busy: frozenset[str]) -> str:
     return record.state if record.spec.name in busy else "interrupted"
 
 
-def as_row(record: Record, state: str, now: float) -> dict[str, Any]:
+def as_row(record: Record, state: str, now: float, paths: Paths) -> dict[str, Any]:
     """One VM as `ps --json` shows it."""
     spec = record.spec
     running = state in ("running", "paused")
@@ -68,6 +69,7 @@ def as_row(record: Record, state: str, now: float) -> dict[str, Any]:
         "project": spec.project,
         "state": state,
         "health": record.health if running else "",
+        "provisioned": _provisioned(record, paths),
         "ip": spec.ip,
         "ports": [
             {"bind": f.bind, "host": f.host, "guest": f.guest, "protocol": f.protocol} for f in spec.forwards
@@ -81,14 +83,26 @@ def as_row(record: Record, state: str, now: float) -> dict[str, Any]:
     }
 
 
+def _provisioned(record: Record, paths: Paths) -> bool | None:
+    """Whether its disk has seen all its provision scripts; None where it has none, or none that may be seen."""
+    if not record.spec.provision:
+        return None
+    from vmmcompose.guest.scripts import script_digest
+    from vmmcompose.host.stored import read_disk
+
+    disk = read_disk(paths, record.spec.name)
+    done = disk.info.provisioned if disk is not None and disk.info is not None else ()
+    return all(script_digest(script.content) in done for script in record.spec.provision)
+
+
 def _list(invocation: Invocation, vms: tuple[str, ...], project: str, *, as_json: bool) -> None:
     records, unreadable = read_all(invocation)
     shown = [record for record in records if not project or record.spec.project == project]
     if vms:
         shown = _chosen(shown, vms)
     now = time.time()
-    busy = busy_names(invocation, shown)
-    rows = [as_row(record, live_state(record, busy), now) for record in shown]
+    busy, paths = busy_names(invocation, shown), invocation.paths()
+    rows = [as_row(record, live_state(record, busy), now, paths) for record in shown]
     if as_json:
         broken = [{"name": u.name, "path": u.path, "why": u.why, "foreign": u.foreign} for u in unreadable]
         print_json({"schema_version": SCHEMA_VERSION, "vms": rows, "unreadable": broken})

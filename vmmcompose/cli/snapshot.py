@@ -157,7 +157,9 @@ def restore(
     (target,) = recorded(invocation, (record.spec.name,))
     fields = {field: getattr(asked.snapshot.record.spec, field) for field in _IN_MEMORY}
     desired = target.changed(power="running", hypervisor=asked.snapshot.record.spec.driver, **fields)
-    options = Options(only=target.only, alone=True, wait=wait, timeout_s=timeout, restore=asked)
+    options = Options(
+        only=target.only, alone=True, wait=wait, provision=False, timeout_s=timeout, restore=asked
+    )
     converge_shown(invocation, desired, options, Consent(allow_data_loss))
 
 

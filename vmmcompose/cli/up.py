@@ -4,14 +4,16 @@ import click
 
 from vmmcompose.cli import complete
 from vmmcompose.cli.grace import grace_option
-from vmmcompose.cli.invocation import Invocation, Seconds, pass_invocation
+from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.cli.project import choose, load_desired, with_power
+from vmmcompose.cli.timeouts import timeout_option, wait_timeout_option
 from vmmcompose.model.options import Options
 
 _UP_HELP = """Make the host match the manifest: create, start, change and mend what differs.
 
 Only what differs is touched; a second `vmm up` changes nothing. With VM names only those and what they
-depend on. Waits until each VM answers on SSH or passes its healthcheck.
+depend on. Provision scripts that a VM's disk has not seen are run, and run again when they failed. Waits
+until each VM answers on SSH or passes its healthcheck; --no-wait leaves that out, and nothing else.
 
 \b
 Examples:
@@ -24,12 +26,8 @@ Examples:
 @click.command(help=_UP_HELP)
 @click.argument("vms", metavar="[VM]...", nargs=-1, shell_complete=complete.vms)
 @click.option("--wait/--no-wait", default=True, help="Wait until the VMs answer [default: wait].")
-@click.option(
-    "--timeout",
-    type=Seconds(min=0, min_open=True),
-    metavar="SECONDS",
-    help="How long one VM may take until it answers [default: its healthcheck's timeout, or 120].",
-)
+@timeout_option
+@wait_timeout_option
 @click.option("--recreate", is_flag=True, help="New root disks from the images; what is on them is lost.")
 @click.option("--remove-orphans", is_flag=True, help="Delete VMs that the manifest no longer names.")
 @click.option("--allow-data-loss", is_flag=True, help="Do not ask when data would be lost.")
@@ -39,6 +37,7 @@ def up(
     invocation: Invocation,
     vms: tuple[str, ...],
     timeout: float | None,
+    wait_timeout: float | None,
     *,
     wait: bool,
     recreate: bool,
@@ -56,6 +55,7 @@ def up(
         remove_orphans=remove_orphans,
         wait=wait,
         timeout_s=timeout,
+        wait_timeout_s=wait_timeout,
     )
     if dry_run:
         show_plan(invocation, desired, options)

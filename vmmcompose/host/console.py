@@ -1,10 +1,13 @@
-"""A VM's logs as files: kept apart per boot, and their last lines made fit for a message."""
+"""A VM's logs as files: kept apart per boot or by size, and their last lines made fit for a message."""
 
 import os
 import re
 from pathlib import Path, PurePath
 
+from vmmcompose.host.files import failed
+
 _TAIL_BYTES = 16384
+LOG_BYTES = 4 << 20
 LINE_WIDTH = 200
 _PANIC = "] Kernel panic - not syncing"
 _ESCAPES = re.compile(
@@ -13,6 +16,29 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]"  # the rest of ECMA-48
 )
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+class CappedLog:
+    """A log that lines are added to. Full, it becomes `<path>.1` and begins anew."""
+
+    def __init__(self, path: PurePath, limit: int = LOG_BYTES) -> None:
+        self._path = path
+        self._limit = limit
+
+    def add(self, line: bytes) -> None:
+        """Adds a line.
+
+        Raises:
+            HostError: it cannot be written.
+        """
+        try:
+            if size(self._path) >= self._limit:
+                rotate(self._path)
+            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "ab") as file:
+                file.write(line + b"\n")
+        except OSError as error:
+            raise failed(f"cannot write to {self._path}", error) from error
 
 
 def rotate(path: PurePath) -> None:

@@ -38,6 +38,7 @@ def wait_ready(
     process: Process,
     *,
     timeout_s: float,
+    over: str = "",
     on_phase: Callable[[str], None],
     cancelled: threading.Event,
 ) -> Waited:
@@ -45,13 +46,16 @@ def wait_ready(
 
     The end of the VMM is noticed at once, and so is a guest that can no longer come up: one that prints
     nothing in the first 30 s, or nothing more for long while its network is silent too. `on_phase` is told
-    `booting`, `kernel up`, `waiting for SSH`, `healthcheck tcp 5432` and the like, from this thread.
+    `booting`, `kernel up`, `waiting for SSH`, `healthcheck tcp 5432` and the like, from this thread. `over` is what
+    to say when the time is up, if that is not this VM's own matter.
 
     Raises:
         DriverError: it did not come up; the hint holds the console's last lines.
         Interrupted: `cancelled` was set.
     """
-    watch = Watch(paths, spec, process, timeout_s=timeout_s, on_phase=on_phase, cancelled=cancelled)
+    watch = Watch(
+        paths, spec, process, timeout_s=timeout_s, over=over, on_phase=on_phase, cancelled=cancelled
+    )
     with closing(watch):
         return Waited(detail=_wait(watch, paths, spec.healthcheck), seconds=watch.seconds)
 

@@ -107,6 +107,12 @@ def _value(path: PathLike) -> str:
     return '"' + os.fspath(path).replace("%", "%%") + '"'
 
 
+def batch_argv(paths: Paths, spec: VmSpec, line: str, *, connect_s: int = _CONNECT_S) -> list[str]:
+    """The command line that runs a line of shell in a guest as root, with the managed key and no terminal."""
+    options = _connection(paths, spec, batch=True, keys=[paths.managed_key()], connect_s=connect_s)
+    return ["ssh", *options, "-T", "-l", "root", "--", spec.ip, line]
+
+
 def run_in_guest(
     paths: Paths, spec: VmSpec, command: str, *, stdin: bytes = b"", timeout_s: float
 ) -> subprocess.CompletedProcess[bytes]:
@@ -116,20 +122,9 @@ def run_in_guest(
         HostUnfit: there is no ssh client.
         HostError: the guest did not answer within `timeout_s` seconds, or refused to log us in.
     """
-    connect_s = max(1, min(_CONNECT_S, int(timeout_s)))
-    argv = [
-        "ssh",
-        *_connection(paths, spec, batch=True, keys=[paths.managed_key()], connect_s=connect_s),
-        "-T",
-        "-l",
-        "root",
-        "--",
-        spec.ip,
-    ]
+    argv = batch_argv(paths, spec, command, connect_s=max(1, min(_CONNECT_S, int(timeout_s))))
     try:
-        result = subprocess.run(
-            [*argv, command], input=stdin, capture_output=True, timeout=timeout_s, check=False
-        )
+        result = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout_s, check=False)
     except FileNotFoundError as error:
         raise HostUnfit("ssh is not installed", hint="install the package openssh-client") from error
     except subprocess.TimeoutExpired as error:

@@ -34,6 +34,7 @@ class Watch:
         process: Process,
         *,
         timeout_s: float,
+        over: str = "",
         on_phase: Callable[[str], None],
         cancelled: threading.Event,
     ) -> None:
@@ -42,6 +43,7 @@ class Watch:
         """The guest's last answer, for the message if it stays the last."""
         self._paths = paths
         self._timeout_s = timeout_s
+        self._over = over or f"not ready after {timeout_s:g} s"
         self._on_phase = on_phase
         self._cancelled = cancelled
         self._phase = ""
@@ -112,7 +114,7 @@ class Watch:
         if printed and self._phase == "booting":
             self.enter("kernel up")
         if now - self._begin >= self._timeout_s:
-            raise self.failure(f"not ready after {self._timeout_s:g} s")
+            raise self.failure(self._over)
         if not self._answered:
             self._check_silence(now)
 

@@ -221,6 +221,7 @@ Action = (
     | CreateVolume
     | GrowVolume
     | DeleteVolume
+    | RunProvision
     | SyncNetwork
     | CreateTap
     | DeleteTap

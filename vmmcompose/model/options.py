@@ -19,6 +19,8 @@ class Options:
     """When deleting a VM keep its record, address and disk."""
     wait: bool = True
     """Wait until each VM answers. Dependencies on `healthy` wait in any case."""
+    provision: bool = True
+    """Run the provision scripts that a VM's disk has not seen. Commands for something else leave them alone."""
     timeout_s: float | None = None
     """How long one VM may take until it answers; None means its healthcheck's timeout, or 120 s without one."""
     wait_timeout_s: float | None = None

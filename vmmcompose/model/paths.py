@@ -94,6 +94,10 @@ class Paths:
         """What the VMM process itself printed."""
         return self.logs(name) / "driver.log"
 
+    def provision_log(self, name: str) -> PurePosixPath:
+        """What its provision scripts printed."""
+        return self.logs(name) / "provision.log"
+
     def vmm_log(self, name: str) -> PurePosixPath:
         """The log a VMM keeps by itself (Firecracker's `--log-path`)."""
         return self.logs(name) / "firecracker.log"

@@ -194,6 +194,6 @@ _KEYED: Mapping[str, tuple[Callable[[Any], str], Callable[[Any], str]]] = {
     "env": (lambda pair: pair[0], lambda _pair: _HIDDEN),
     "files": (lambda file: file.path, lambda file: f"mode {file.mode:04o} {file.uid}:{file.gid}"),
     "volumes": (lambda a: a.volume, lambda a: f"{a.target} ({a.mode})"),
-    "provision": (lambda script: script.name, lambda _script: _HIDDEN),
+    "provision": (lambda script: script.name, lambda _script: "a script"),
     "depends_on": (lambda d: d.vm, lambda d: d.condition if d.required else f"{d.condition}, not required"),
 }

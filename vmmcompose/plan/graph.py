@@ -1,7 +1,8 @@
 """Which step waits for which: the works of all VMs, woven into one graph.
 
 Independent VMs share no edge but the network's, so that they run side by side. Stops go dependents first,
-starts go dependencies first, as `depends_on` says. Replicas are restarted in turns, see `rolling`.
+starts go dependencies first, as `depends_on` says; what is not required is only waited for. Replicas are restarted in
+turns, see `rolling`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,8 +13,9 @@ from vmmcompose.model.actions import Action, DeleteTap, SweepFile, SyncNetwork, 
 from vmmcompose.model.desired import Dependency
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Step
+from vmmcompose.model.record import Record
 from vmmcompose.plan.rolling import Turns
-from vmmcompose.plan.work import VmWork, wait_for
+from vmmcompose.plan.work import VmWork, wait_for, wait_for_ssh
 
 
 @dataclass(slots=True)
@@ -25,6 +27,10 @@ class Graph:
     early: dict[str, int] = field(default_factory=dict)
     stopped: dict[str, int] = field(default_factory=dict)
     started: dict[str, int] = field(default_factory=dict)
+    answered: dict[str, int] = field(default_factory=dict)
+    """The steps after which VMs answer on SSH."""
+    provisioned: dict[str, int] = field(default_factory=dict)
+    """The last script of each VM that is provisioned."""
     waited: dict[str, int] = field(default_factory=dict)
     ended: dict[str, int | None] = field(default_factory=dict)
     """The last step of each VM."""
@@ -111,23 +117,33 @@ def _order(by_vm: Mapping[str, VmWork], in_turn: Turns) -> list[str] | None:
         return None
 
 
-def _dependents(by_vm: Mapping[str, VmWork], order: list[str], in_turn: Turns) -> dict[str, list[str]]:
-    """Who stops before a VM does. Whoever has a turn does not: others of its kind go on without what stops."""
-    found: dict[str, list[str]] = {vm: [] for vm in order}
+def _dependents(
+    by_vm: Mapping[str, VmWork], order: list[str], in_turn: Turns
+) -> dict[str, list[tuple[str, bool]]]:
+    """Who stops before a VM does, and whether it must have.
+
+    Whoever has a turn does not: others of its kind go on without what stops.
+    """
+    found: dict[str, list[tuple[str, bool]]] = {vm: [] for vm in order}
     for vm in order:
         for dependency in by_vm[vm].depends_on:
             if dependency.vm in found and vm not in in_turn:
-                found[dependency.vm].append(vm)
+                found[dependency.vm].append((vm, dependency.required))
     return found
 
 
-def _stop(graph: Graph, work: VmWork, dependents: Iterable[str], up: Iterable[int | None] = ()) -> None:
+def _stop(
+    graph: Graph, work: VmWork, dependents: Iterable[tuple[str, bool]], up: Iterable[int | None] = ()
+) -> None:
     """The stop, after those of its dependents, and after the steps `up` by which others are up again."""
     if work.stop is not None:
-        after = [graph.ready(work.vm), *(graph.stopped.get(other) for other in dependents), *up]
+        first: dict[bool, list[int | None]] = {True: [], False: []}
+        for other, required in dependents:
+            first[required].append(graph.stopped.get(other))
+        after, weak = [graph.ready(work.vm), *first[True], *up], first[False]
         if work.turn is not None:
-            after = [graph.add(work.address, WriteRecord(work.turn), [graph.network, *after])]
-        graph.stopped[work.vm] = graph.add(work.address, work.stop, after)
+            after = [graph.add(work.address, WriteRecord(work.turn), [graph.network, *after], weak)]
+        graph.stopped[work.vm] = graph.add(work.address, work.stop, after, weak)
         graph.released.setdefault(work.holds, []).append(graph.stopped[work.vm])
 
 
@@ -146,17 +162,32 @@ def _bring_up(graph: Graph, work: VmWork, by_vm: Mapping[str, VmWork], options: 
     if work.tap is not None:
         last = graph.add(work.address, work.tap, [last, graph.network])
     if work.start is not None:
-        ready = [_reached(graph, dependency, by_vm, options) for dependency in work.depends_on]
+        reached: dict[bool, list[int | None]] = {True: [], False: []}
+        for need in work.depends_on:
+            reached[need.required].append(_reached(graph, need, by_vm, options))
         free = graph.released.get(work.start.spec.ip, ())
-        after = [last, graph.network, *ready, *free]
-        last = graph.started[work.vm] = graph.add(work.address, work.start, after)
+        after = [last, graph.network, *reached[True], *free]
+        last = graph.started[work.vm] = graph.add(work.address, work.start, after, reached[False])
+    if work.provision:
+        last = _provision(graph, work, options, last)
     if work.wait is not None and work.vm not in graph.waited:
         last = graph.waited[work.vm] = graph.add(work.address, work.wait, [last, graph.network])
-    if work.peers is not None:
+    if work.peers is not None and not work.provision:
         last = graph.add(work.address, work.peers, [last, graph.network])
     for action in work.after:
         last = graph.add(work.address, action, [last])
     graph.ended[work.vm] = last
+
+
+def _provision(graph: Graph, work: VmWork, options: Options, last: int | None) -> int | None:
+    """One script after the other once the guest answers on SSH; it knows its peers by then."""
+    wait = wait_for_ssh(work.provision[0].spec, options)
+    last = graph.answered[work.vm] = graph.add(work.address, wait, [last, graph.network])
+    if work.peers is not None:
+        last = graph.add(work.address, work.peers, [last])
+    for action in work.provision:
+        last = graph.provisioned[work.vm] = graph.add(work.address, action, [last])
+    return last
 
 
 def _reached(
@@ -166,13 +197,37 @@ def _reached(
     work = by_vm.get(dependency.vm)
     if work is None or work.settled is None or work.settled.state != "running":
         return None  # nobody can wait for a VM that shall not run
-    vm = dependency.vm
-    if dependency.condition == "started":
-        return graph.started.get(vm)
-    if vm in graph.waited:
-        return graph.waited[vm]
-    if work.start is None and work.settled.health == "healthy":
+    match dependency.condition:
+        case "started":
+            return graph.started.get(work.vm)
+        case "provisioned":
+            return _provisioned(graph, work, work.settled, options)
+        case "healthy":
+            return _healthy(graph, work, work.settled, options)
+
+
+def _provisioned(graph: Graph, work: VmWork, settled: Record, options: Options) -> int | None:
+    """Its last script; without one, its answer on SSH."""
+    vm = work.vm
+    if vm in graph.provisioned:
+        return graph.provisioned[vm]
+    if work.start is None and settled.health == "healthy":
         return None
-    wait = wait_for(work.settled.spec, options)
-    graph.waited[vm] = graph.add(work.address, wait, [graph.ended.get(vm), graph.network])
+    if vm not in graph.answered and vm in graph.waited and settled.spec.healthcheck is None:
+        graph.answered[vm] = graph.waited[vm]  # it waits for the same
+    if vm not in graph.answered:
+        wait = wait_for_ssh(settled.spec, options)
+        last = graph.started.get(vm, graph.ended.get(vm))
+        graph.answered[vm] = graph.add(work.address, wait, [last, graph.network])
+    return graph.answered[vm]
+
+
+def _healthy(graph: Graph, work: VmWork, settled: Record, options: Options) -> int | None:
+    """Its healthcheck, after all that is done to it."""
+    vm = work.vm
+    if vm not in graph.waited:
+        if work.start is None and not work.provision and settled.health == "healthy":
+            return None
+        wait = wait_for(settled.spec, options)
+        graph.waited[vm] = graph.add(work.address, wait, [graph.ended.get(vm), graph.network])
     return graph.waited[vm]

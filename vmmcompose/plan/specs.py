@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from vmmcompose.model.desired import Desired, DesiredVm, Forward, GuestFile
+from vmmcompose.model.desired import Desired, DesiredVm, Forward, GuestFile, Provision
 from vmmcompose.model.observed import HostFacts, Observed
 from vmmcompose.model.paths import tap_name
 from vmmcompose.model.peers import NOBODY, Peers, peers_of
@@ -139,7 +139,9 @@ def _spec(
         files=tuple(_file(vm, entry, observed, problems) for entry in vm.files),
         peers=lease.peers,
         volumes=vm.volumes,
-        provision=vm.provision,
+        provision=tuple(
+            _script(vm, index, script, observed, problems) for index, script in enumerate(vm.provision)
+        ),
         restart=vm.restart,
         stop_grace_s=vm.stop_grace_s,
         prevent_delete=vm.prevent_delete,
@@ -213,3 +215,23 @@ def _file(vm: DesiredVm, entry: GuestFile, observed: Observed, problems: list[Pr
         )
         return entry
     return replace(entry, content=source.text)
+
+
+def _script(
+    vm: DesiredVm, index: int, script: Provision, observed: Observed, problems: list[Problem]
+) -> Provision:
+    """A script with its content, and without its origin: what a record knows of it is enough to run it again."""
+    if not script.source:
+        return script
+    source = observed.sources.get(script.source)
+    if source is None or source.kind != "file":
+        problems.append(
+            Problem(
+                "no-such-file",
+                f"VM `{vm.name}`: cannot read {script.source} to provision it",
+                ("vms", vm.name, "provision", index),
+                "is it a file of at most 1 MiB that you may read?",
+            )
+        )
+        return script
+    return Provision(script.name, source.text)

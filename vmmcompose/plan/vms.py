@@ -25,6 +25,7 @@ from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.network.compare import tap_differences
 from vmmcompose.plan.costs import Difference, diff_specs, worst
+from vmmcompose.plan.provisioning import left_reasons, scripts_left
 from vmmcompose.plan.view import MIB, Index, VmView
 from vmmcompose.plan.work import VmWork, dead_reason, grace, mount_loss, rebuild_reason, summary, wait_for
 
@@ -97,17 +98,21 @@ def _keep_running(
     if taps:
         work.tap = CreateTap(spec)
     reasons = [reason for difference in differences for reason in difference.reasons] + list(taps)
+    work.provision = scripts_left(spec, view, options, fresh=False)
+    left = left_reasons(work.provision, reasons)
+    reasons += left
     if options.wait and record.health == "unhealthy":
         work.wait = wait_for(spec, options)
         reasons.append(Reason(why="it did not answer when last waited for"))
-    elif not work.settled.health and (peers_changed or options.wait):
-        # Nobody has seen it answer yet: `up` was killed, told not to wait, or the check is another one. Waiting
-        # changes nothing, so it is a step without a change. Names are written over SSH, which must be up.
+    elif (work.provision and options.wait) or (not work.settled.health and (peers_changed or options.wait)):
+        # Nobody has seen it answer yet: `up` was killed, told not to wait, or the check is another one; or a script
+        # changes it. Waiting changes nothing, so it is a step without a change. Names are written over SSH, which
+        # must be up.
         work.wait = wait_for(spec, options)
     if paused:
         reasons.append(Reason(why="it is paused"))
     if reasons:
-        kind: ChangeKind = "update" if differences else "resume" if paused else "repair"
+        kind: ChangeKind = "update" if differences or left else "resume" if paused else "repair"
         work.change = Change(work.address, kind, tuple(reasons))
 
 
@@ -141,9 +146,15 @@ def _start(
     if need.tap_wrong or view.alive or not index.has_tap(spec.tap):
         work.tap = CreateTap(spec)
     work.start = StartVm(spec)
+    work.provision = scripts_left(spec, view, options, fresh=fresh)
     if options.wait:
         work.wait = wait_for(spec, options)
     work.change = _start_change(work, spec, view, need)
+    if work.change.kind != "create":  # its summary names them
+        more = left_reasons(work.provision, work.change.reasons)
+        if need.replaces and more:
+            more = [Reason("provision", why="its scripts run on the new disk")]
+        work.change = replace(work.change, reasons=(*work.change.reasons, *more))
     lost = mount_loss(spec, index, options)
     if lost:
         loss = ", ".join(filter(None, (work.change.data_loss, lost)))

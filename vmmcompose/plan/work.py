@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from vmmcompose.model.actions import Action, CreateTap, StartVm, StopVm, UpdatePeers, WaitVm
+from vmmcompose.model.actions import Action, CreateTap, RunProvision, StartVm, StopVm, UpdatePeers, WaitVm
 from vmmcompose.model.desired import Dependency, Mount
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Change, Reason
@@ -20,7 +20,7 @@ STOP_S = 30.0
 
 @dataclass(slots=True)
 class VmWork:
-    """One VM's part of a plan. `early`, the stop, `before`, the TAP, the start, the wait: in this order."""
+    """One VM's part of a plan, in order: `early`, the stop, `before`, the TAP, the start, `provision`, the wait."""
 
     vm: str
     address: str
@@ -37,6 +37,8 @@ class VmWork:
     before: list[Action] = field(default_factory=list)
     tap: CreateTap | None = None
     start: StartVm | None = None
+    provision: list[RunProvision] = field(default_factory=list)
+    """Run one after the other once the guest answers on SSH."""
     wait: WaitVm | None = None
     peers: UpdatePeers | None = None
     after: list[Action] = field(default_factory=list)
@@ -88,6 +90,11 @@ def wait_for(spec: VmSpec, options: Options) -> WaitVm:
     return WaitVm(spec, own if options.timeout_s is None else options.timeout_s)
 
 
+def wait_for_ssh(spec: VmSpec, options: Options) -> WaitVm:
+    """The wait for an answer on SSH, whatever the healthcheck is: that counts from when all else is done."""
+    return WaitVm(spec, ANSWER_S if options.timeout_s is None else options.timeout_s, "ssh")
+
+
 def summary(spec: VmSpec) -> tuple[Reason, ...]:
     """What a new VM will be, in short."""
     reasons = [
@@ -98,4 +105,5 @@ def summary(spec: VmSpec) -> tuple[Reason, ...]:
     ]
     reasons += [Reason(f"mounts.{m.tag}", "", f"{m.source} ({m.mode})") for m in spec.mounts]
     reasons += [Reason("ports", "", show_forward(forward)) for forward in spec.forwards]
+    reasons += [Reason("provision", "", script.name) for script in spec.provision]
     return tuple(reasons)

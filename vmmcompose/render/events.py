@@ -32,6 +32,7 @@ _PHASES: dict[type, Phase] = {
     actions.CreateVolume: Phase("making the volume", "made"),
     actions.GrowVolume: Phase("growing the volume", "grown"),
     actions.DeleteVolume: Phase("deleting the volume", "deleted"),
+    actions.RunProvision: Phase("provisioning", "provisioned"),
     actions.SyncNetwork: Phase("bridge and rules"),
     actions.CreateTap: Phase("making its TAP"),
     actions.DeleteTap: Phase("deleting its TAP"),
@@ -51,17 +52,21 @@ _PHASES: dict[type, Phase] = {
 
 def phase(step: Step) -> Phase:
     """What a step does, in words."""
-    known = _PHASES[type(step.action)]
+    words = _PHASES[type(step.action)]
     match step.action:
         case actions.BuildMount(mount=mount):
-            return Phase(f"building mount {mount.tag}", f"mount {mount.tag} built")
+            words = Phase(f"building mount {mount.tag}", f"mount {mount.tag} built")
+        case actions.RunProvision(provision=script):
+            words = Phase(f"provisioning with {script.name}", f"provisioned with {script.name}")
         case actions.StartVm(snapshot=snapshot) if snapshot:
-            return Phase(f"going on from snapshot {snapshot}", f"goes on from snapshot {snapshot}")
+            words = Phase(f"going on from snapshot {snapshot}", f"goes on from snapshot {snapshot}")
+        case actions.WaitVm(until="ssh"):
+            words = Phase("waiting for SSH", "answers on SSH")
         case actions.WaitVm(spec=spec) if spec.healthcheck is not None:
-            return Phase("waiting for its healthcheck", "healthy")
+            words = Phase("waiting for its healthcheck", "healthy")
         case actions.SweepFile(path=path):
-            return Phase(f"sweeping {path}")
-    return known
+            words = Phase(f"sweeping {path}")
+    return words
 
 
 def name_of(address: str) -> str:
