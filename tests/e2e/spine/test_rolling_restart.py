@@ -75,38 +75,36 @@ class Client:
         return sorted((json.loads(line) for line in out.splitlines()), key=lambda tick: float(tick["second"]))
 
 
-def test_replicas_are_restarted_without_a_moment_in_which_nobody_answers() -> None:
-    with Lab() as lab:
-        lab.write(MANIFEST)
-        lab.vmm("up")
-        before = {vm: lab.pid(vm) for vm in ("web-1", "web-2", "web-3")}
-        client = Client(lab)
-        try:
-            lab.write(MANIFEST.replace("memory: 128MiB", "memory: 160MiB"))
-            said = lab.vmm("up").stderr
-        finally:
-            ticks = client.end()
-        assert all(lab.pid(vm) != pid for vm, pid in before.items()), "each was restarted"
-        counts = Counter(sum(tick["up"]) for tick in ticks)
-        lost = [tick for tick in ticks if sum(tick["up"]) < 2]
-        print(said, f"asked {len(ticks)} times in {ticks[-1]['second']} s; answers: {dict(counts)}")
-        assert counts[2] > 10, "the client saw each of them away"
-        assert not lost, f"fewer than two answered: {lost}\n{said}"
-        assert lab.plan()["changes"] == []
+def test_replicas_are_restarted_without_a_moment_in_which_nobody_answers(lab: Lab) -> None:
+    lab.write(MANIFEST)
+    lab.vmm("up")
+    before = {vm: lab.pid(vm) for vm in ("web-1", "web-2", "web-3")}
+    client = Client(lab)
+    try:
+        lab.write(MANIFEST.replace("memory: 128MiB", "memory: 160MiB"))
+        said = lab.vmm("up").stderr
+    finally:
+        ticks = client.end()
+    assert all(lab.pid(vm) != pid for vm, pid in before.items()), "each was restarted"
+    counts = Counter(sum(tick["up"]) for tick in ticks)
+    lost = [tick for tick in ticks if sum(tick["up"]) < 2]
+    print(said, f"asked {len(ticks)} times in {ticks[-1]['second']} s; answers: {dict(counts)}")
+    assert counts[2] > 10, "the client saw each of them away"
+    assert not lost, f"fewer than two answered: {lost}\n{said}"
+    assert lab.plan()["changes"] == []
 
 
-def test_a_replica_that_does_not_come_back_leaves_the_others_as_they_are() -> None:
-    with Lab() as lab:
-        lab.write(MANIFEST)
-        lab.vmm("up")
-        before = {vm: lab.pid(vm) for vm in ("web-1", "web-2", "web-3")}
-        broken = MANIFEST.replace("http: 80,", "http: 81, timeout: 8s,").replace("128MiB", "160MiB")
-        lab.write(broken)
-        said = lab.vmm("up", code=1).stderr
-        assert "web-2: shutting down skipped" in said
-        assert lab.pid("web-1") != before["web-1"]
-        assert {vm: lab.pid(vm) for vm in ("web-2", "web-3")} == {vm: before[vm] for vm in ("web-2", "web-3")}
-        assert lab.get(f"http://127.0.0.1:{PORTS[1]}/"), "it serves on"
-        lab.write(MANIFEST)
-        lab.vmm("up")
-        assert lab.plan()["changes"] == []
+def test_a_replica_that_does_not_come_back_leaves_the_others_as_they_are(lab: Lab) -> None:
+    lab.write(MANIFEST)
+    lab.vmm("up")
+    before = {vm: lab.pid(vm) for vm in ("web-1", "web-2", "web-3")}
+    broken = MANIFEST.replace("http: 80,", "http: 81, timeout: 8s,").replace("128MiB", "160MiB")
+    lab.write(broken)
+    said = lab.vmm("up", code=1).stderr
+    assert "web-2: shutting down skipped" in said
+    assert lab.pid("web-1") != before["web-1"]
+    assert {vm: lab.pid(vm) for vm in ("web-2", "web-3")} == {vm: before[vm] for vm in ("web-2", "web-3")}
+    assert lab.get(f"http://127.0.0.1:{PORTS[1]}/"), "it serves on"
+    lab.write(MANIFEST)
+    lab.vmm("up")
+    assert lab.plan()["changes"] == []
