@@ -1,9 +1,12 @@
 """What holds for every project, every host and every interruption."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from projects import DAMAGES, plan_for
 from simulated_host import SimulatedHost
 
@@ -21,7 +24,11 @@ from vmmcompose.model.desired import (
 from vmmcompose.model.observed import Link
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Plan
+from vmmcompose.model.publicplan import plan_from_json, plan_to_json, publish
 
+PLAN_SCHEMA = Draft202012Validator(
+    json.loads((Path(__file__).parents[2] / "schemas" / "plan.schema.json").read_text(encoding="utf-8"))
+)
 NAMES = ("a", "b", "c", "d")
 UP = Options(remove_orphans=True)
 FOREIGN = {
@@ -161,3 +168,16 @@ def test_a_rw_image_or_a_disk_only_goes_with_a_word_about_it(host: SimulatedHost
     warned = any(change.data_loss or change.kind == "delete" for change in plan.changes)
     host.run(plan)
     assert before <= set(host.disks) or warned
+
+
+@settings(max_examples=100, deadline=None)
+@given(hosts(), projects())
+def test_its_json_keeps_to_the_schema_comes_back_and_holds_no_secret(
+    host: SimulatedHost, desired: Desired
+) -> None:
+    secret = tuple(replace(vm, env=(("KEY", "swordfish"),)) for vm in desired.vms)
+    public = publish(plan_for(host, bigger_disks(replace(desired, vms=secret), host), UP))
+    text = json.dumps(plan_to_json(public))
+    PLAN_SCHEMA.validate(json.loads(text))
+    assert plan_from_json(json.loads(text)) == public
+    assert "swordfish" not in text

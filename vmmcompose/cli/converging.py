@@ -97,12 +97,13 @@ def show_plan(invocation: Invocation, desired: Desired, options: Options, *, as_
     Raises:
         Refused: the plan holds problems; it has been printed.
     """
+    from vmmcompose.model.publicplan import plan_to_json, publish
     from vmmcompose.reconcile import plan_project
-    from vmmcompose.render.plan import plan_json, render_plan
+    from vmmcompose.render.plan import render_plan
 
     plan, observed = plan_project(invocation.settings(), desired, options)
     if as_json:
-        print_json({**plan_json(plan), "unseen": list(observed.unseen)})
+        print_json(plan_to_json(publish(plan, unseen=observed.unseen)))
     else:
         click.echo(render_plan(plan, color=color_on()), nl=False)
         show_notes(invocation, plan, observed.unseen)

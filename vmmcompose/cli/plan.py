@@ -20,9 +20,26 @@ Examples:
   vmm plan --detailed-exitcode   0 nothing to do, 2 changes, 1 an error"""
 
 
+def _print_schema(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from importlib.resources import files
+
+    click.echo((files("vmmcompose") / "schemas" / "plan.schema.json").read_text(encoding="utf-8"), nl=False)
+    ctx.exit()
+
+
 @click.command(help=_HELP)
 @click.argument("vms", metavar="[VM]...", nargs=-1, shell_complete=complete.vms)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with a versioned shape.")
+@click.option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_schema,
+    help="Print the JSON Schema of --json and exit.",
+)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.option("--recreate", is_flag=True, help="As if `up --recreate` was asked for.")
 @click.option("--remove-orphans", is_flag=True, help="As if `up --remove-orphans` was asked for.")

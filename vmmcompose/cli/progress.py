@@ -104,9 +104,9 @@ class JsonSink(QuietSink):
 
     def planned(self, plan: Plan) -> None:
         """The changes, in one object."""
-        from vmmcompose.render.plan import plan_json
+        from vmmcompose.model.publicplan import changes_to_json
 
-        log_json({"level": "info", "event": "plan", "changes": plan_json(plan)["changes"]})
+        log_json({"level": "info", "event": "plan", "changes": changes_to_json(plan.changes)})
 
     def tell(self, event: Event) -> None:
         """Every event."""

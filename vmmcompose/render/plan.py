@@ -1,12 +1,9 @@
-"""A plan as text for people and as a JSON value for tools."""
+"""A plan as text for people; its JSON shape is in `model/publicplan.py`."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
-from typing import Any
 
 from vmmcompose.model.plan import Change, ChangeKind, Plan, Reason
 
-SCHEMA_VERSION = 1
 SYMBOLS: dict[ChangeKind, str] = {
     "create": "+",
     "start": "~",
@@ -68,44 +65,6 @@ def summary(plan: Plan) -> str:
     ]
     text = "; ".join(filter(None, (", ".join(parts), ", ".join(others))))
     return f"Plan: {text}." if text else "Plan: nothing to do."
-
-
-def plan_json(plan: Plan) -> dict[str, Any]:
-    """The plan as a JSON value; `schema_version` grows when a field changes its meaning."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "project": plan.project,
-        "changes": [_change_json(change) for change in plan.changes],
-        "steps": [
-            {
-                "id": step.id,
-                "address": step.address,
-                "action": type(step.action).__name__,
-                "after": sorted(step.after),
-                "weak": sorted(step.weak),
-            }
-            for step in plan.steps
-        ],
-        "problems": [
-            {
-                "code": problem.code,
-                "severity": problem.severity,
-                "message": problem.message,
-                "at": list(problem.at),
-                "hint": problem.hint,
-            }
-            for problem in plan.problems
-        ],
-    }
-
-
-def _change_json(change: Change) -> dict[str, Any]:
-    return {
-        "address": change.address,
-        "kind": change.kind,
-        "data_loss": change.data_loss,
-        "reasons": [asdict(reason) for reason in change.reasons],
-    }
 
 
 def _change_lines(change: Change, *, color: bool) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from projects import DAMAGES, converged, edit, plan_for, shop
@@ -10,9 +11,12 @@ from simulated_host import SimulatedHost
 from vmmcompose.model.desired import GuestFile
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Change, Plan, Reason
-from vmmcompose.render.plan import REASONS_SHOWN, SYMBOLS, plan_json, render_plan, summary
+from vmmcompose.model.publicplan import plan_to_json, publish
+from vmmcompose.render.plan import REASONS_SHOWN, SYMBOLS, render_plan, summary
 
-KEYS = {"schema_version", "project", "changes", "steps", "problems"}
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    return plan_to_json(publish(plan))
 
 
 def damaged(name: str) -> Plan:
@@ -25,7 +29,6 @@ def damaged(name: str) -> Plan:
 def test_a_plan_is_a_json_value_that_is_the_same_every_time(name: str) -> None:
     value = plan_json(damaged(name))
     assert json.loads(json.dumps(value)) == value
-    assert value.keys() == KEYS
     assert value["schema_version"] == 1
     assert json.dumps(value) == json.dumps(plan_json(damaged(name)))
 
