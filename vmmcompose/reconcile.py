@@ -15,6 +15,7 @@ from vmmcompose.drivers import CAPABILITIES, driver
 from vmmcompose.errors import ApplyFailed, NotConverged, Refused, UsageError
 from vmmcompose.host import manifests
 from vmmcompose.host.access import require_root
+from vmmcompose.host.history import recorded
 from vmmcompose.host.locks import hold
 from vmmcompose.model.actions import StartVm
 from vmmcompose.model.desired import Desired
@@ -120,22 +121,30 @@ def plan_project(settings: Settings, desired: Desired, options: Options) -> tupl
     return _plan(settings, desired, observed, options), observed
 
 
-def converge(
-    settings: Settings,
-    desired: Desired,
-    options: Options,
-    *,
-    approve: Callable[[Plan], bool],
-    emit: Callable[[Event], None],
-    on_plan: Callable[[Plan], None] = lambda _plan: None,
-    on_wait: Callable[[str], None] = lambda _holder: None,
-) -> Report:
-    """Makes the host match. `approve` is asked when data would be lost.
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whoever asked for a run: what they are told, and what they decide."""
 
-    `on_plan` sees what is going to be done before anything is, `on_wait` hears who holds the lock.
+    approve: Callable[[Plan], bool]
+    """Asked when data would be lost."""
+    emit: Callable[[Event], None]
+    on_plan: Callable[[Plan], None] = lambda _plan: None
+    """Sees what is going to be done before anything is."""
+    on_wait: Callable[[str], None] = lambda _holder: None
+    """Hears who holds the lock."""
+    expect: Callable[[Plan, Observed], None] = lambda _plan, _observed: None
+    """Sees every plan before anything of it is done, and raises where it is not the one that was meant."""
+    plan_id: str = ""
+    """The saved plan that this run applies."""
+    patience_s: float = 600.0
+    """How long to wait for another vmm that works on the same VMs."""
+
+
+def converge(settings: Settings, desired: Desired, options: Options, asker: Asker) -> Report:
+    """Makes the host match.
 
     Raises:
-        Refused: the plan holds problems, or `approve` said no.
+        Refused: the plan holds problems, is not the one expected, or its loss of data was not approved.
         ApplyFailed: steps failed; the rest was done.
         NotConverged: all steps were done and the host still differs.
         HostUnfit: not root, or a tool is missing.
@@ -143,19 +152,23 @@ def converge(
     """
     require_root("changing VMs")
     paths = paths_of(settings)
-    with _hold_all(desired, paths, on_wait):
+    with _hold_all(desired, paths, asker), recorded(paths, desired.project, asker.plan_id) as run:
         plan, observed = plan_project(settings, desired, options)
+        run.plan = plan
+        asker.expect(plan, observed)
         _refuse_problems(plan)
         if not plan.steps:
             return Report(plan, Outcome(), verified=True)
-        on_plan(plan)
-        if any(change.data_loss for change in plan.changes) and not approve(plan):
+        run.begin()
+        asker.on_plan(plan)
+        if any(change.data_loss for change in plan.changes) and not asker.approve(plan):
             raise Refused("nothing was changed", hint="--allow-data-loss says yes beforehand")
         from vmmcompose.apply import Context, Patience, execute
 
-        plan = _commit(settings, desired, options, observed, plan)
+        plan = _commit(settings, desired, options, observed, plan, asker.expect)
         patience = Patience(options.wait_timeout_s)
         context = Context(settings, paths, observed.host, dict(observed.kernels), patience)
+        emit = run.telling(asker.emit)
         outcome = execute(plan, context, emit)
         _raise_failures(outcome)
         _verify(context, desired, options, emit)
@@ -163,14 +176,14 @@ def converge(
 
 
 @contextmanager
-def _hold_all(desired: Desired, paths: Paths, on_wait: Callable[[str], None]) -> Iterator[None]:
+def _hold_all(desired: Desired, paths: Paths, asker: Asker) -> Iterator[None]:
     """The project's lock, or those of the single VMs, always in the same order."""
     what = {paths.work_lock(desired.project, vm.name): f"VM {vm.name}" for vm in desired.vms}
     if desired.project:
         what = {paths.work_lock(desired.project, ""): f"project {desired.project}"}
     with ExitStack() as stack:
         for lock, words in sorted(what.items()):
-            stack.enter_context(hold(lock, words, on_wait=on_wait))
+            stack.enter_context(hold(lock, words, timeout_s=asker.patience_s, on_wait=asker.on_wait))
         yield
 
 
@@ -192,7 +205,14 @@ def _plan(settings: Settings, desired: Desired, observed: Observed, options: Opt
     return replace(plan, problems=tuple(dict.fromkeys((*plan.problems, *extra)))) if extra else plan
 
 
-def _commit(settings: Settings, desired: Desired, options: Options, observed: Observed, shown: Plan) -> Plan:
+def _commit(
+    settings: Settings,
+    desired: Desired,
+    options: Options,
+    observed: Observed,
+    shown: Plan,
+    expect: Callable[[Plan, Observed], None],
+) -> Plan:
     """Writes the intents under the host lock, on a plan that knows what other projects did until now."""
     from vmmcompose.apply import Context, write_intents
 
@@ -202,6 +222,7 @@ def _commit(settings: Settings, desired: Desired, options: Options, observed: Ob
         plan = shown
         if now != observed:
             plan = _plan(settings, desired, now, options)
+            expect(plan, now)
             _refuse_problems(plan)
             if not _losses(plan) <= _losses(shown):
                 raise Refused("the host changed while you decided", hint="run the command again")

@@ -157,6 +157,7 @@ class Lab:
             if not path.is_symlink()
             and path.relative_to(self.data).parts[0] not in ("images", "state", "ssh")
             if path.is_file() or path.is_socket()
+            if path.parent.name != "logs"  # what was done here is remembered
         )
         rules = self.run("iptables-save").stdout.splitlines()
         return {

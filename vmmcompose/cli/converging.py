@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import click
 
-from vmmcompose.cli.invocation import Invocation, color_on, print_json, tell
+from vmmcompose.cli.invocation import Invocation, color_on, columns, print_json, tell
 from vmmcompose.errors import ApplyFailed, Refused
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.options import Options
@@ -33,7 +33,7 @@ def converge_shown(
         VmmError: whatever `reconcile.converge` raises.
     """
     from vmmcompose.cli.progress import make_sink
-    from vmmcompose.reconcile import converge
+    from vmmcompose.reconcile import Asker, converge
     from vmmcompose.render.events import done_line, forward_lines, idle_line, name_of
 
     begin = time.monotonic()
@@ -52,15 +52,8 @@ def converge_shown(
 
     try:
         with sink, located(invocation):
-            report = converge(
-                invocation.settings(),
-                desired,
-                options,
-                approve=approve,
-                emit=emit,
-                on_plan=sink.planned,
-                on_wait=invocation.say,
-            )
+            asker = Asker(approve, emit, sink.planned, invocation.say)
+            report = converge(invocation.settings(), desired, options, asker)
     except ApplyFailed as error:
         if not failed:
             raise
@@ -105,7 +98,7 @@ def show_plan(invocation: Invocation, desired: Desired, options: Options, *, as_
     if as_json:
         print_json(plan_to_json(publish(plan, unseen=observed.unseen)))
     else:
-        click.echo(render_plan(plan, color=color_on()), nl=False)
+        click.echo(render_plan(plan, color=color_on(), width=columns()), nl=False)
         show_notes(invocation, plan, observed.unseen)
     refuse_problems(invocation, plan, told=as_json)
     return bool(plan.changes)

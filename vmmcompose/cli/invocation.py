@@ -88,6 +88,13 @@ def color_on(stream: TextIO | None = None) -> bool:
     return target.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
+def columns() -> int:
+    """How wide standard output is; 0 where that is no terminal, and lines stay whole."""
+    import shutil
+
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+
+
 def print_json(value: object) -> None:
     """Data for tools, on standard output."""
     import json

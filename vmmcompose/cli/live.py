@@ -14,7 +14,7 @@ from rich.text import Text
 
 from vmmcompose.model.actions import DeleteVm, SyncNetwork, WaitVm, WriteRecord
 from vmmcompose.model.plan import Event, Plan
-from vmmcompose.render.events import change_line, failure_lines, name_of, phase
+from vmmcompose.render.events import change_lines, failure_lines, name_of, phase
 
 SPARE_LINES = 3
 """Lines of the screen left free below the live part."""
@@ -73,9 +73,9 @@ class LiveSink:
             self._finish(name, row)
 
     def planned(self, plan: Plan) -> None:
-        """One line per change, cut to the terminal's width."""
-        for change in plan.changes:
-            self._print(Text(change_line(change)))
+        """One line per change or replicas alike, cut to the terminal's width."""
+        for line in change_lines(plan):
+            self._print(Text(line))
         for step in plan.steps:
             if not isinstance(step.action, WriteRecord):
                 self.steps[step.address] = self.steps.get(step.address, 0) + 1

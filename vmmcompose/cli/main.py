@@ -43,6 +43,8 @@ COMMANDS = {
     "config": Entry(f"{_CLI}.config", "config", "Show and change the settings", _HOST),
     "adopt": Entry(f"{_CLI}.adopt", "adopt", "Take over VMs of baremetalvmm", _HOST),
     "autostart": Entry(f"{_CLI}.autostart", "autostart", "Bring up at boot what was up before", _HOST),
+    "history": Entry(f"{_CLI}.history", "history", "Show what was done on this host, and by whom", _HOST),
+    "events": Entry(f"{_CLI}.history", "events", "Show what happens on this host, step by step", _HOST),
     "setup": Entry(f"{_CLI}.setup", "setup", "Get this host ready: Firecracker, a kernel, an image", _HOST),
     "doctor": Entry(f"{_CLI}.doctor", "doctor", "Check what this host can do, and say what to do", _HOST),
     "completion": Entry(f"{_CLI}.completion", "completion", "Print a shell's completion script", _HOST),

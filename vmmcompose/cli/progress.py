@@ -7,7 +7,7 @@ from typing import Protocol, Self
 from vmmcompose.cli.invocation import Invocation, tell
 from vmmcompose.cli.jsonlog import log_json
 from vmmcompose.model.plan import Event, Plan
-from vmmcompose.render.events import change_line, event_json, event_line
+from vmmcompose.render.events import change_lines, event_json, event_line
 
 
 class Sink(Protocol):
@@ -80,9 +80,9 @@ class PlainSink(QuietSink):
     """One line per event, for logs and pipes."""
 
     def planned(self, plan: Plan) -> None:
-        """One line per change."""
-        for change in plan.changes:
-            tell(change_line(change))
+        """One line per change, or per replicas to which the same happens."""
+        for line in change_lines(plan):
+            tell(line)
 
     def tell(self, event: Event) -> None:
         """One line per event that is worth one."""

@@ -7,9 +7,11 @@ made there belongs to them.
 import os
 import pwd
 import stat
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from vmmcompose.errors import HostError
 
@@ -46,6 +48,11 @@ def invoking_user(environ: Mapping[str, str]) -> User:
 
 def _user(entry: pwd.struct_passwd) -> User:
     return User(entry.pw_name, entry.pw_uid, entry.pw_gid, entry.pw_dir)
+
+
+def command_line() -> str:
+    """What this process was called with, its program by its last name."""
+    return " ".join([PurePosixPath(sys.argv[0]).name or "vmm", *sys.argv[1:]])
 
 
 @contextmanager

@@ -6,7 +6,6 @@ into the file, for those who wait.
 
 import fcntl
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from pathlib import PurePosixPath
 
 from vmmcompose.errors import HostUnfit, Locked
 from vmmcompose.host.files import make_dir
+from vmmcompose.host.identity import command_line
 
 POLL_S = 0.05
 
@@ -35,7 +35,7 @@ def hold(
     fd = _open(path)
     try:
         _acquire(fd, what, timeout_s, on_wait)
-        _sign(fd, f"pid {os.getpid()} ({_command()})")
+        _sign(fd, f"pid {os.getpid()} ({command_line()[:120]})")
         try:
             yield
         finally:
@@ -82,8 +82,3 @@ def _acquire(fd: int, what: str, timeout_s: float, on_wait: Callable[[str], None
             time.sleep(POLL_S)
         else:
             return
-
-
-def _command() -> str:
-    words = [PurePosixPath(sys.argv[0]).name or "vmm", *sys.argv[1:]]
-    return " ".join(words)[:120]

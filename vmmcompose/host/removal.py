@@ -12,6 +12,7 @@ from pathlib import Path
 from vmmcompose.errors import HostError
 from vmmcompose.host import iptables, locks, netlink, network, process, records, store, stored
 from vmmcompose.host.files import remove_tree
+from vmmcompose.host.journal import aside
 from vmmcompose.model.observed import VmProcess
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.record import NETWORKED
@@ -94,6 +95,8 @@ def stored_things(paths: Paths) -> list[str]:
     """Images, kernels, keys, logs, locks and caches of ours in the data folder."""
     found = [*_images(paths), *_kernels(paths)]
     found += [str(paths.downloads())]
+    journals = (paths.history(), paths.events())
+    found += [str(path) for journal in journals for path in (journal, aside(journal))]
     key = str(paths.managed_key())
     found += [key, f"{key}.pub", str(paths.ssh_dir() / "known_hosts")]
     found += stored.leftovers(paths)

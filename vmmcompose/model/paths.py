@@ -106,6 +106,14 @@ class Paths:
         """Where a VMM writes its metrics, one JSON object per line."""
         return self.logs(name) / "metrics.json"
 
+    def history(self) -> PurePosixPath:
+        """What was done on this host, run by run, as JSON lines."""
+        return self.root / "logs" / "history.jsonl"
+
+    def events(self) -> PurePosixPath:
+        """What happened on this host, step by step, as JSON lines."""
+        return self.root / "logs" / "events.jsonl"
+
     def sockets(self) -> PurePosixPath:
         """Folder of the VMMs' control sockets."""
         return self.root / "sockets"

@@ -6,8 +6,8 @@ from typing import Any
 
 from vmmcompose.model import actions
 from vmmcompose.model.desired import Desired, Forward
-from vmmcompose.model.plan import Change, Event, Plan, Step
-from vmmcompose.render.plan import reason_text
+from vmmcompose.model.plan import Event, Plan, Step
+from vmmcompose.render.blocks import Block, blocks
 
 SHORT = 3
 """Reasons of one change that a short listing shows."""
@@ -48,6 +48,14 @@ _PHASES: dict[type, Phase] = {
     actions.DeleteVm: Phase("deleting", "deleted"),
     actions.SweepFile: Phase("sweeping a leftover"),
 }
+
+
+_BY_NAME = {kind.__name__: known for kind, known in _PHASES.items()}
+
+
+def action_phase(name: str) -> Phase:
+    """What an action does, in words, by its name; one of another version of vmm by its name alone."""
+    return _BY_NAME.get(name, Phase(name))
 
 
 def phase(step: Step) -> Phase:
@@ -120,13 +128,17 @@ def event_json(event: Event) -> dict[str, Any]:
     }
 
 
-def change_line(change: Change) -> str:
-    """A change in one line: `web: restart (cpus: 1 -> 2)`."""
-    shown = [reason_text(reason) for reason in change.reasons[:SHORT]]
-    if len(change.reasons) > SHORT:
-        shown.append(f"{len(change.reasons) - SHORT} more")
+def change_lines(plan: Plan) -> list[str]:
+    """What is going to happen, a line for each block of changes: `web: restart (cpus: 1 -> 2)`."""
+    return [_block_line(block) for block in blocks(plan.changes)]
+
+
+def _block_line(block: Block) -> str:
+    shown = list(block.lines[:SHORT])
+    if len(block.lines) > SHORT:
+        shown.append(f"{len(block.lines) - SHORT} more")
     why = f" ({', '.join(shown)})" if shown else ""
-    return f"{name_of(change.address)}: {change.kind}{why}"
+    return f"{name_of(block.address)}: {block.kind}{why}"
 
 
 _DONE = {

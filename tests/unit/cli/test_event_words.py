@@ -10,7 +10,7 @@ from vmmcompose.model.desired import Desired, DesiredVm, Forward, Healthcheck, M
 from vmmcompose.model.plan import Change, Event, Plan, Reason, Step
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.render.events import (
-    change_line,
+    change_lines,
     done_line,
     event_json,
     event_line,
@@ -74,15 +74,18 @@ def test_event_as_json_is_one_line() -> None:
     assert "\n" not in json.dumps(value)
 
 
-def test_change_line_shows_three_reasons() -> None:
+def test_a_change_in_one_line_shows_three_reasons() -> None:
     reasons = tuple(Reason(field, "1", "2") for field in ("cpus", "memory", "disk", "kernel", "dns"))
-    assert change_line(Change("vm/web", "restart", reasons)) == (
-        "web: restart (cpus: 1 -> 2, memory: 1 -> 2, disk: 1 -> 2, 2 more)"
+    changes = (
+        Change("network", "delete"),
+        Change("vm/web", "restart", reasons),
+        Change("vm/db", "repair", (Reason(why="its process is gone"),)),
     )
-    assert change_line(Change("vm/web", "repair", (Reason(why="its process is gone"),))) == (
-        "web: repair (its process is gone)"
-    )
-    assert change_line(Change("network", "delete")) == "network: delete"
+    assert change_lines(Plan("shop", changes)) == [
+        "db: repair (its process is gone)",
+        "web: restart (cpus: 1 -> 2, memory: 1 -> 2, disk: 1 -> 2, 2 more)",
+        "network: delete",
+    ]
 
 
 def test_done_line_counts() -> None:
