@@ -26,12 +26,25 @@ from vmmcompose.host import (
 )
 from vmmcompose.host.access import is_root
 from vmmcompose.model.desired import Desired
-from vmmcompose.model.observed import HostFacts, Image, Kernel, Link, Observed, RuleSet, Source
+from vmmcompose.model.observed import (
+    Disk,
+    HostFacts,
+    Image,
+    Kernel,
+    Link,
+    MountImage,
+    Observed,
+    RuleSet,
+    Source,
+    VmProcess,
+    VolumeImage,
+)
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.record import Record
 from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import host_name
 
+MIB = 1024 * 1024
 T = TypeVar("T")
 
 
@@ -101,6 +114,57 @@ def observe(settings: Settings, desired: Desired, paths: Paths, *, contents: boo
     return replace(seen, unseen=tuple(_unseen(seen, mine)))
 
 
+def observe_recorded(settings: Settings, desired: Desired, paths: Paths) -> Observed:
+    """What the records and the stores tell, without a look at the host: nothing is said of what was not looked at.
+
+    Processes and disks are those that the records tell of, so that nothing counts as dead or missing.
+
+    Raises:
+        HostError: the records cannot be read.
+    """
+    known, unreadable = records.read_records(paths)
+    usable, reason = kvm.kvm_usable()
+    names = {host_name(desired.project, vm.name) for vm in desired.vms}
+    mine = [record for record in known if _is_meant(record, desired, names)]
+    started = [record for record in mine if record.started or record.state != "stopped"]
+    seen = Observed(
+        host=HostFacts(
+            root=is_root(),
+            binaries=_binaries(settings),
+            kvm_usable=usable,
+            kvm_reason=reason,
+            nameservers=procnet.nameservers(),
+        ),
+        records=known,
+        unreadable=unreadable,
+        processes=tuple(
+            VmProcess(record.spec.id, record.spec.driver, record.process)
+            for record in known
+            if record.process
+        ),
+        links=None,
+        rules=None,
+        disks={
+            record.spec.name: Disk(record.spec.disk_mib * MIB, stored.read_disk_info(paths, record.spec.name))
+            for record in started
+        },
+        mounts={
+            (record.spec.name, mount.tag): MountImage(mount.source, mount.mode, "")
+            for record in started
+            for mount in record.spec.mounts
+        },
+        volumes={volume.name: VolumeImage(volume.size_mib * MIB) for volume in desired.volumes},
+        images=store.list_images(paths),
+        kernels=store.list_kernels(paths) | _kernels_by_path(desired),
+        sources=_sources(desired, contents=False),
+        foreign_images=_images_by_path(desired),
+        refreshed=False,
+    )
+    return replace(
+        seen, unseen=("the host: --refresh=false compares with the records alone", *_unseen(seen, mine))
+    )
+
+
 def _is_meant(record: Record, desired: Desired, names: Collection[str]) -> bool:
     """Whether a record is of this project; of the single VMs only those asked about are."""
     return record.spec.project == desired.project and (bool(desired.project) or record.spec.name in names)
@@ -129,13 +193,12 @@ def renew(settings: Settings, observed: Observed, paths: Paths) -> Observed:
 
 def _facts(settings: Settings) -> HostFacts:
     usable, reason = kvm.kvm_usable()
-    found = {driver: kvm.find_binary(settings, driver) for driver in CAPABILITIES}
     return HostFacts(
         boot_id=process.boot_id(),
         root=is_root(),
         kvm_usable=usable,
         kvm_reason=reason,
-        binaries={driver: path for driver, path in found.items() if path},
+        binaries=_binaries(settings),
         uplink=settings.host_interface or procnet.uplink(),
         nameservers=procnet.nameservers(),
         ip_forward=sysctl.forwarding(),
@@ -143,6 +206,11 @@ def _facts(settings: Settings) -> HostFacts:
         listeners=procnet.listeners(),
         networks=procnet.subnets_in_use(),
     )
+
+
+def _binaries(settings: Settings) -> dict[str, str]:
+    found = {driver: kvm.find_binary(settings, driver) for driver in CAPABILITIES}
+    return {driver: path for driver, path in found.items() if path}
 
 
 def _sources(desired: Desired, *, contents: bool) -> dict[str, Source]:
@@ -177,7 +245,7 @@ def _kernels_by_path(desired: Desired) -> dict[str, Kernel]:
 
 def _unseen(observed: Observed, mine: Iterable[Record]) -> list[str]:
     unseen = []
-    if observed.rules is None:
+    if observed.rules is None and observed.refreshed:
         unseen.append("iptables rules: only root may list them")
     sealed = [record.spec.vm for record in mine if record.sealed]
     if sealed:

@@ -25,7 +25,7 @@ from vmmcompose.model.paths import Paths
 from vmmcompose.model.plan import Event, Outcome, Plan
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.settings import Settings
-from vmmcompose.observe import observe, renew
+from vmmcompose.observe import observe, observe_recorded, renew
 from vmmcompose.plan import make_plan
 
 if TYPE_CHECKING:
@@ -110,14 +110,12 @@ def _names(path: str) -> tuple[str, str]:
     return os.path.relpath(path), str(PurePosixPath(path).parent)
 
 
-def look(settings: Settings, desired: Desired) -> Observed:
-    """One look at the host: everything that bears on this project. Read-only, works without root."""
-    return observe(settings, desired, paths_of(settings))
-
-
-def plan_project(settings: Settings, desired: Desired, options: Options) -> tuple[Plan, Observed]:
-    """What `converge` would do now, and what it saw."""
-    observed = look(settings, desired)
+def plan_project(
+    settings: Settings, desired: Desired, options: Options, *, refresh: bool = True
+) -> tuple[Plan, Observed]:
+    """What `converge` would do now, and what it saw; without `refresh` only what differs from the records."""
+    see = observe if refresh else observe_recorded
+    observed = see(settings, desired, paths_of(settings))
     return _plan(settings, desired, observed, options), observed
 
 

@@ -12,7 +12,7 @@ import pytest
 from plan_case import plan_text, read_case, steps_text
 from projects import DAMAGES
 
-from vmmcompose.render.plan import plan_json
+from vmmcompose.model.publicplan import plan_to_json, publish
 
 CASES = Path(__file__).parent / "plan"
 NAMES = sorted(case.name for case in CASES.iterdir() if case.is_dir())
@@ -32,7 +32,7 @@ def test_plan_reads_as_it_should(name: str) -> None:
     if (CASES / name / "steps.txt").exists():
         check(CASES / name / "steps.txt", steps_text(plan))
     if (CASES / name / "plan.json").exists():
-        value = json.dumps(plan_json(plan), indent=2, sort_keys=True, ensure_ascii=False)
+        value = json.dumps(plan_to_json(publish(plan)), indent=2, sort_keys=True, ensure_ascii=False)
         check(CASES / name / "plan.json", value + "\n")
 
 

@@ -2,15 +2,16 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import click
 
 from vmmcompose.cli.invocation import Invocation, color_on, columns, print_json, tell
 from vmmcompose.errors import ApplyFailed, Refused
 from vmmcompose.model.desired import Desired
+from vmmcompose.model.observed import Observed
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Event, Plan
 from vmmcompose.model.problem import Problem
@@ -24,8 +25,22 @@ class Consent:
     """Said beforehand, by a flag or by the nature of the command (`down` deletes)."""
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms a run is made, beside its options."""
+
+    expect: Callable[[Plan, Observed], None] = lambda _plan, _observed: None
+    """Refuses a plan that is not the one meant."""
+    plan_id: str = ""
+    """The saved plan that is applied."""
+    patience_s: float = 600.0
+    """How long to wait for another vmm on the same VMs."""
+    forwards: bool = False
+    """Whether the ports that lead to VMs are shown at the end."""
+
+
 def converge_shown(
-    invocation: Invocation, desired: Desired, options: Options, consent: Consent, *, forwards: bool = False
+    invocation: Invocation, desired: Desired, options: Options, consent: Consent, terms: Terms | None = None
 ) -> None:
     """Makes the host match, with progress on standard error and a summary at the end.
 
@@ -36,6 +51,7 @@ def converge_shown(
     from vmmcompose.reconcile import Asker, converge
     from vmmcompose.render.events import done_line, forward_lines, idle_line, name_of
 
+    terms = terms or Terms()
     begin = time.monotonic()
     sink = make_sink(invocation)
 
@@ -52,7 +68,9 @@ def converge_shown(
 
     try:
         with sink, located(invocation):
-            asker = Asker(approve, emit, sink.planned, invocation.say)
+            asker = Asker(
+                approve, emit, sink.planned, invocation.say, terms.expect, terms.plan_id, terms.patience_s
+            )
             report = converge(invocation.settings(), desired, options, asker)
     except ApplyFailed as error:
         if not failed:
@@ -65,7 +83,7 @@ def converge_shown(
     seconds = time.monotonic() - begin
     words = done_line(report.plan, seconds) if report.plan.changes else idle_line(desired, options.only)
     sink.ended(report.plan, words, seconds)
-    if forwards:
+    if terms.forwards:
         chosen = [vm for vm in desired.vms if not options.only or vm.name in options.only]
         for line in forward_lines(
             (vm.name, vm.ports + (vm.added_ports or ())) for vm in chosen if vm.power == "running"
@@ -84,24 +102,45 @@ def located(invocation: Invocation) -> Iterator[None]:
         raise
 
 
-def show_plan(invocation: Invocation, desired: Desired, options: Options, *, as_json: bool = False) -> bool:
-    """Prints what would be done; whether there is anything.
+def show_plan(
+    invocation: Invocation,
+    desired: Desired,
+    options: Options,
+    *,
+    as_json: bool = False,
+    refresh: bool = True,
+    out: str = "",
+) -> bool:
+    """Prints what would be done, and saves it to the file `out` if one is named; whether there is anything.
 
     Raises:
-        Refused: the plan holds problems; it has been printed.
+        Refused: the plan holds problems; it has been printed, and not saved.
     """
     from vmmcompose.model.publicplan import plan_to_json, publish
     from vmmcompose.reconcile import plan_project
     from vmmcompose.render.plan import render_plan
 
-    plan, observed = plan_project(invocation.settings(), desired, options)
+    plan, observed = plan_project(invocation.settings(), desired, options, refresh=refresh)
+    if options.only:
+        plan = replace(plan, problems=(*plan.problems, _partial(options.only)))
     if as_json:
-        print_json(plan_to_json(publish(plan, unseen=observed.unseen)))
+        print_json(plan_to_json(publish(plan, unseen=observed.unseen, refreshed=refresh)))
     else:
-        click.echo(render_plan(plan, color=color_on(), width=columns()), nl=False)
+        text = render_plan(plan, color=color_on(), width=columns(), refreshed=refresh)
+        click.echo(text, nl=False)
         show_notes(invocation, plan, observed.unseen)
     refuse_problems(invocation, plan, told=as_json)
+    if out:
+        from vmmcompose.cli.saving import save_plan
+
+        save_plan(invocation, out, desired, options, plan, observed)
     return bool(plan.changes)
+
+
+def _partial(only: tuple[str, ...]) -> Problem:
+    """A plan for some VMs says nothing about the others: somebody may take it for the whole."""
+    message = f"this plan is not whole: only {', '.join(only)} and what they depend on were looked at"
+    return Problem("partial-plan", message, hint="`vmm plan` without names shows the rest", severity="note")
 
 
 def refuse_problems(invocation: Invocation, plan: Plan, *, told: bool = False) -> None:

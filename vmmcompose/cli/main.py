@@ -19,6 +19,7 @@ COMMANDS = {
     "up": Entry(f"{_CLI}.up", "up", "Make the host match the manifest", _PROJECT),
     "down": Entry(f"{_CLI}.up", "down", "Delete the project's VMs and everything of theirs", _PROJECT),
     "plan": Entry(f"{_CLI}.plan", "plan", "Show what `up` would do, and why", _PROJECT),
+    "apply": Entry(f"{_CLI}.apply", "apply", "Do a saved plan, exactly that or nothing", _PROJECT),
     "graph": Entry(f"{_CLI}.graph", "graph", "Draw the project, or the steps of a plan", _PROJECT),
     "ps": Entry(f"{_CLI}.ps", "ps", "List VMs", _PROJECT),
     "list": Entry(f"{_CLI}.ps", "list_all", "List the VMs of all projects", _PROJECT),

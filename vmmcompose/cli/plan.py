@@ -3,8 +3,9 @@
 import click
 
 from vmmcompose.cli import complete
-from vmmcompose.cli.invocation import Invocation, pass_invocation
-from vmmcompose.cli.project import choose, load_desired
+from vmmcompose.cli.invocation import Invocation, Seconds, pass_invocation
+from vmmcompose.cli.project import choose, load_desired, target_option, targets
+from vmmcompose.errors import UsageError
 from vmmcompose.model.options import Options
 
 _HELP = """Show what `vmm up` would do and why, field by field. Changes nothing and needs no root.
@@ -17,6 +18,7 @@ _HELP = """Show what `vmm up` would do and why, field by field. Changes nothing 
 Examples:
   vmm plan                       for people
   vmm plan --json | jq .changes  for tools
+  vmm plan --out friday.plan     save it: `vmm apply friday.plan` does exactly this
   vmm plan --detailed-exitcode   0 nothing to do, 2 changes, 1 an error"""
 
 
@@ -31,6 +33,7 @@ def _print_schema(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 
 @click.command(help=_HELP)
 @click.argument("vms", metavar="[VM]...", nargs=-1, shell_complete=complete.vms)
+@target_option
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with a versioned shape.")
 @click.option(
     "--schema",
@@ -40,14 +43,39 @@ def _print_schema(ctx: click.Context, _param: click.Parameter, value: bool) -> N
     callback=_print_schema,
     help="Print the JSON Schema of --json and exit.",
 )
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Save the plan for `vmm apply FILE`; needs root. It may hold secrets of the manifest.",
+)
+@click.option(
+    "--refresh",
+    type=click.BOOL,
+    default=True,
+    metavar="true|false",
+    help="Whether to look at the host; false compares with the records alone [default: true].",
+)
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
+@click.option("--no-wait", is_flag=True, help="As if `up --no-wait` was asked for.")
+@click.option(
+    "--timeout",
+    type=Seconds(min=0, min_open=True),
+    metavar="SECONDS",
+    help="As if `up --timeout` was asked for.",
+)
 @click.option("--recreate", is_flag=True, help="As if `up --recreate` was asked for.")
 @click.option("--remove-orphans", is_flag=True, help="As if `up --remove-orphans` was asked for.")
 @pass_invocation
 def plan(
     invocation: Invocation,
     vms: tuple[str, ...],
+    target: tuple[str, ...],
+    out: str | None,
+    timeout: float | None,
     *,
+    no_wait: bool,
+    refresh: bool,
     as_json: bool,
     detailed_exitcode: bool,
     recreate: bool,
@@ -56,7 +84,18 @@ def plan(
     """`vmm plan`."""
     from vmmcompose.cli.converging import show_plan
 
+    if out and not refresh:
+        raise UsageError(
+            "a plan made without a look at the host cannot be saved: nobody knows its steps",
+            hint="leave --refresh=false away",
+        )
     desired = load_desired(invocation, from_records=False)
-    options = Options(only=choose(desired, vms), recreate=recreate, remove_orphans=remove_orphans)
-    changes = show_plan(invocation, desired, options, as_json=as_json)
+    options = Options(
+        only=choose(desired, (*vms, *targets(target))),
+        recreate=recreate,
+        remove_orphans=remove_orphans,
+        wait=not no_wait,
+        timeout_s=timeout,
+    )
+    changes = show_plan(invocation, desired, options, as_json=as_json, refresh=refresh, out=out or "")
     return 2 if changes and detailed_exitcode else 0

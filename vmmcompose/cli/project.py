@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import click
+
 from vmmcompose.errors import HostError, UsageError
 from vmmcompose.model.desired import Desired, DesiredVm, Power, Volume
 from vmmcompose.model.record import Record, UnreadableRecord
@@ -12,6 +14,12 @@ from vmmcompose.model.record import Record, UnreadableRecord
 if TYPE_CHECKING:
     from vmmcompose.cli.invocation import Invocation
 
+target_option = click.option(
+    "--target",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Only this VM and what it depends on: `web` or `vm/web` (repeatable); the same as naming it.",
+)
 _NAME = re.compile(rb"^name: *([a-z0-9][a-z0-9-]*) *(?:#.*)?\r?$", re.MULTILINE)
 """The usual spelling of a manifest's name. Anything else is left to the parser."""
 
@@ -98,6 +106,18 @@ def choose(desired: Desired, names: Sequence[str]) -> tuple[str, ...]:
             raise UsageError(f"there is no VM {name!r} in project {desired.project}", hint=hint)
         chosen[short] = None
     return tuple(chosen)
+
+
+def targets(names: Sequence[str]) -> tuple[str, ...]:
+    """The VMs' names in `--target` addresses: `web` and `vm/web` are the same.
+
+    Raises:
+        UsageError: something else than a VM is named.
+    """
+    for name in names:
+        if "/" in name and not name.startswith("vm/"):
+            raise UsageError(f"{name!r} cannot be a target", hint="a target is a VM: `--target vm/web`")
+    return tuple(name.removeprefix("vm/") for name in names)
 
 
 def with_power(desired: Desired, names: Sequence[str], power: Power) -> Desired:

@@ -5,7 +5,8 @@ import click
 from vmmcompose.cli import complete
 from vmmcompose.cli.grace import grace_option
 from vmmcompose.cli.invocation import Invocation, pass_invocation
-from vmmcompose.cli.project import choose, load_desired, with_power
+from vmmcompose.cli.patience import lock_timeout_option
+from vmmcompose.cli.project import choose, load_desired, target_option, targets, with_power
 from vmmcompose.cli.timeouts import timeout_option, wait_timeout_option
 from vmmcompose.model.options import Options
 
@@ -25,6 +26,7 @@ Examples:
 
 @click.command(help=_UP_HELP)
 @click.argument("vms", metavar="[VM]...", nargs=-1, shell_complete=complete.vms)
+@target_option
 @click.option("--wait/--no-wait", default=True, help="Wait until the VMs answer [default: wait].")
 @timeout_option
 @wait_timeout_option
@@ -32,12 +34,15 @@ Examples:
 @click.option("--remove-orphans", is_flag=True, help="Delete VMs that the manifest no longer names.")
 @click.option("--allow-data-loss", is_flag=True, help="Do not ask when data would be lost.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+@lock_timeout_option
 @pass_invocation
 def up(
     invocation: Invocation,
     vms: tuple[str, ...],
+    target: tuple[str, ...],
     timeout: float | None,
     wait_timeout: float | None,
+    lock_timeout: float,
     *,
     wait: bool,
     recreate: bool,
@@ -46,11 +51,11 @@ def up(
     dry_run: bool,
 ) -> None:
     """`vmm up`."""
-    from vmmcompose.cli.converging import Consent, converge_shown, show_plan
+    from vmmcompose.cli.converging import Consent, Terms, converge_shown, show_plan
 
     desired = load_desired(invocation, from_records=False)
     options = Options(
-        only=choose(desired, vms),
+        only=choose(desired, (*vms, *targets(target))),
         recreate=recreate,
         remove_orphans=remove_orphans,
         wait=wait,
@@ -60,7 +65,13 @@ def up(
     if dry_run:
         show_plan(invocation, desired, options)
     else:
-        converge_shown(invocation, desired, options, Consent(allow_data_loss), forwards=True)
+        converge_shown(
+            invocation,
+            desired,
+            options,
+            Consent(allow_data_loss),
+            Terms(patience_s=lock_timeout, forwards=True),
+        )
 
 
 _DOWN_HELP = """Delete the project's VMs with their disks, addresses, forwards, logs and keys.
@@ -79,10 +90,13 @@ Examples:
 @click.option("--keep-disks", is_flag=True, help="Shut down and keep the disks and addresses.")
 @grace_option
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+@lock_timeout_option
 @pass_invocation
-def down(invocation: Invocation, grace: float | None, *, keep_disks: bool, dry_run: bool) -> None:
+def down(
+    invocation: Invocation, grace: float | None, lock_timeout: float, *, keep_disks: bool, dry_run: bool
+) -> None:
     """`vmm down`."""
-    from vmmcompose.cli.converging import Consent, converge_shown, show_plan
+    from vmmcompose.cli.converging import Consent, Terms, converge_shown, show_plan
 
     desired = with_power(load_desired(invocation, from_records=True), (), "absent")
     options = Options(keep_disks=keep_disks, remove_orphans=True, grace_s=grace)
@@ -90,4 +104,4 @@ def down(invocation: Invocation, grace: float | None, *, keep_disks: bool, dry_r
         show_plan(invocation, desired, options)
     else:
         # Deleting is what the command is for; it is not asked about again.
-        converge_shown(invocation, desired, options, Consent(allowed=True))
+        converge_shown(invocation, desired, options, Consent(allowed=True), Terms(patience_s=lock_timeout))

@@ -52,7 +52,8 @@ def _user(entry: pwd.struct_passwd) -> User:
 
 def command_line() -> str:
     """What this process was called with, its program by its last name."""
-    return " ".join([PurePosixPath(sys.argv[0]).name or "vmm", *sys.argv[1:]])
+    name = PurePosixPath(sys.argv[0]).name
+    return " ".join(["vmm" if name in ("", "__main__.py") else name, *sys.argv[1:]])
 
 
 @contextmanager

@@ -26,13 +26,18 @@ def read_disk(paths: Paths, name: str) -> Disk | None:
         size = os.stat(str(paths.disk(name))).st_size
     except OSError:
         return None
+    return Disk(size, read_disk_info(paths, name))
+
+
+def read_disk_info(paths: Paths, name: str) -> DiskInfo | None:
+    """What a root disk was made from; None where its sidecar is missing or unreadable."""
     value = _read_json(paths.disk_info(name))
     try:
         scripts = tuple(map(str, value.pop("provisioned", ())))
         known = bool(value) and all(isinstance(item, str) for item in value.values())
-        return Disk(size, DiskInfo(**value, provisioned=scripts)) if known else Disk(size)
+        return DiskInfo(**value, provisioned=scripts) if known else None
     except TypeError:
-        return Disk(size)
+        return None
 
 
 def write_disk_info(paths: Paths, name: str, info: DiskInfo) -> None:

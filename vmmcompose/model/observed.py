@@ -173,5 +173,8 @@ class Observed:
     """Names below vms/, mounts/, logs/ and snapshots/ that have a folder, whether or not they have a record."""
     foreign_images: Mapping[str, Image] = field(default_factory=dict)
     """Images named by a path in the manifest, by that path."""
+    refreshed: bool = True
+    """False where only records and the manifest's own files were read: processes and disks are then those that the
+    records tell of, links and rules None, and nothing says what there is beside."""
     unseen: tuple[str, ...] = ()
     """What could not be seen and why, for people."""

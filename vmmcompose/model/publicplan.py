@@ -36,7 +36,7 @@ class PublicStep:
     parameters: tuple[tuple[str, Value], ...] = ()
     after: tuple[int, ...] = ()
     weak: tuple[int, ...] = ()
-    """Those of `after` that must have ended, whether or not they could be done."""
+    """Steps that must have ended, however they did."""
 
 
 @dataclass(frozen=True, slots=True)

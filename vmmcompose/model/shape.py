@@ -12,6 +12,7 @@ from ipaddress import IPv4Address
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from vmmcompose.model.desired import Desired
 from vmmcompose.model.paths import tap_name
 from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec, host_name
@@ -44,6 +45,25 @@ def require_record(record: Record) -> None:
     if record.process is not None:
         pid = record.process.pid
         _require("process.pid", pid, fits=0 < pid <= _LARGEST_PID)
+
+
+def require_desired(desired: Desired) -> None:
+    """Refuses a project out of a file that holds something else than a manifest can say.
+
+    Raises:
+        ValueError: names the first field that does not fit.
+    """
+    _require_types(desired, "")
+    _require("project", desired.project, fits=not desired.project or _is_name(desired.project))
+    for vm in (*desired.vms, *desired.inactive):
+        _require("vms.name", vm.name, fits=_is_name(vm.name))
+        _require("vms.ip", vm.ip, fits=not vm.ip or _is_address(vm.ip))
+        for tag in (mount.tag for mount in vm.mounts):
+            _require("vms.mounts.tag", tag, fits=bool(_TAG.fullmatch(tag)))
+        for name in (attachment.volume for attachment in vm.volumes):
+            _require("vms.volumes.volume", name, fits=bool(_TAG.fullmatch(name)))
+    for volume in desired.volumes:
+        _require("volumes.name", volume.name, fits=bool(_TAG.fullmatch(volume.name)))
 
 
 def _require_values(spec: VmSpec) -> None:

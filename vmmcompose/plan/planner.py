@@ -226,6 +226,8 @@ def _assemble(
 
 
 def _differences(records: tuple[Record, ...], observed: Observed, settings: Settings) -> tuple[Reason, ...]:
+    if not observed.refreshed:
+        return ()
     return network_differences(records, settings, observed.links, observed.rules, observed.host)
 
 

@@ -4,19 +4,16 @@ With the stand-in for Firecracker, because it is the commands that meet here and
 """
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Thread
 
 import pytest
 from lab import Lab
-from tiny_kernel import write_tiny_kernel
+from stand_in_lab import stand_in_host
 
 pytestmark = pytest.mark.root
 
-STAND_IN = Path(__file__).parents[2] / "fakes" / "firecracker"
 PROJECTS = ("north", "east", "south", "west")
 ROUNDS = 4
 MANIFEST = """
@@ -29,22 +26,8 @@ vms:
 
 @pytest.fixture
 def host() -> Iterator[Lab]:
-    """A host with a kernel and an image for the stand-in, and a folder per project."""
-    for tool in ("iptables-save", "mke2fs", "ssh-keygen"):
-        if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is missing")
-    with Lab() as lab:
-        images = lab.data / "images"
-        images.unlink(missing_ok=True)
-        kernel, rootfs = images / "kernels" / "default", images / "rootfs"
-        kernel.mkdir(parents=True)
-        rootfs.mkdir()
-        write_tiny_kernel(kernel / "vmlinux", obeys=True)
-        about = '{"source": "tests", "sha256": "0", "created": "2026-01-01T00:00:00Z", "size": 8388608}'
-        (kernel / "kernel.json").write_text(about)
-        subprocess.run(["mke2fs", "-q", "-t", "ext4", str(rootfs / "small.ext4"), "8M"], check=True)
-        (rootfs / "small.json").write_text(about)
-        lab.env["VMM_FIRECRACKER"] = str(STAND_IN)
+    """A host for the stand-in, and a folder per project."""
+    with stand_in_host() as lab:
         for number, name in enumerate(PROJECTS):
             (lab.root / name).mkdir()
             (lab.root / name / "vmm.yaml").write_text(MANIFEST.format(port=9100 + number))

@@ -1,0 +1,161 @@
+"""A plan kept in a file, to be applied later as it was shown or not at all.
+
+The file holds what was wanted, what was planned for it and what the host showed. Applying it looks at the host and
+plans again, with the same `Desired` and `Options`; the plan made then must be the saved one, step by step. Steps hold
+secrets, so the file has their digests. It does hold the secrets of the manifest: only its owner may read it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
+from typing import Any
+
+from vmmcompose.model.codec import desired_from_json, desired_to_json
+from vmmcompose.model.desired import Desired
+from vmmcompose.model.options import Options
+from vmmcompose.model.plan import Plan, Step
+from vmmcompose.model.publicplan import PublicPlan, plan_from_json, plan_to_json
+from vmmcompose.model.settings import Settings
+from vmmcompose.model.shape import require_desired
+from vmmcompose.model.spec import VmSpec
+
+FORMAT = "vmm-plan"
+FORMAT_VERSION = 1
+_SHORT = 16
+"""Hex digits of a digest: 64 bits, against chance and not against an attacker."""
+
+Json = dict[str, Any]
+Pairs = tuple[tuple[str, str], ...]
+
+
+class NewerFormat(ValueError):
+    """The file was written by a newer vmm."""
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """All that the file holds. Times are UTC in ISO 8601."""
+
+    id: str
+    version: str
+    """Of the vmm that wrote it."""
+    created: str
+    user: str
+    """Who asked for it, also through sudo."""
+    host: str
+    """The host's name and a digest of its machine id."""
+    data_dir: str
+    manifest: str
+    """The manifest's absolute path."""
+    desired: Desired
+    options: Options
+    plan: PublicPlan
+    digests: tuple[str, ...]
+    """One for each step, over everything it does."""
+    specs: tuple[tuple[str, Pairs], ...]
+    """By address: a digest for each field of the spec that its steps work with, to name what differs."""
+    facts: Pairs
+    """What the host showed, by name: see `plan/facts.py`."""
+
+
+def step_digests(plan: Plan, settings: Settings) -> tuple[str, ...]:
+    """A digest for each step of the plan, over all that it does: its action, and the settings that steer it."""
+    steering = {**asdict(settings), "vm_defaults": None}
+    return tuple(_digest([steering, _plain(step)]) for step in plan.steps)
+
+
+def spec_digests(plan: Plan) -> tuple[tuple[str, Pairs], ...]:
+    """By address, a digest for each field of the last spec that its steps work with."""
+    found: dict[str, VmSpec] = {}
+    for step in plan.steps:
+        spec = getattr(step.action, "spec", None)
+        if isinstance(spec, VmSpec):
+            found[step.address] = spec
+    return tuple(
+        (address, tuple((f.name, _digest(_value(getattr(spec, f.name)))) for f in fields(spec)))
+        for address, spec in sorted(found.items())
+    )
+
+
+def is_same(saved: SavedPlan, public: PublicPlan, digests: tuple[str, ...]) -> bool:
+    """Whether a plan is the saved one: the same changes, made by the same steps."""
+    planned = saved.plan
+    return (planned.changes, planned.steps, saved.digests) == (public.changes, public.steps, digests)
+
+
+def saved_to_json(saved: SavedPlan) -> Json:
+    """The document, with a digest over itself against damage."""
+    options = asdict(saved.options)
+    del options["restore"]  # no saved plan goes back to a snapshot
+    value = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        **{key: getattr(saved, key) for key in _TEXTS},
+        "desired": desired_to_json(saved.desired),
+        "options": options,
+        "plan": plan_to_json(saved.plan),
+        "digests": list(saved.digests),
+        "specs": {address: dict(parts) for address, parts in saved.specs},
+        "facts": dict(saved.facts),
+    }
+    return {**value, "digest": _digest(value)}
+
+
+def saved_from_json(value: Any) -> SavedPlan:  # noqa: ANN401 - whatever the file held
+    """The saved plan again.
+
+    Raises:
+        NewerFormat: another vmm wrote it.
+        KeyError, TypeError, ValueError: this was not made by `saved_to_json`, or it is damaged.
+    """
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise ValueError("it is no saved plan")
+    if value["format_version"] != FORMAT_VERSION:
+        raise NewerFormat(f"format {value['format_version']}")
+    if _digest({key: item for key, item in value.items() if key != "digest"}) != value["digest"]:
+        raise ValueError("it was changed after it was written")
+    desired = desired_from_json(value["desired"])
+    require_desired(desired)
+    lists = {key: tuple(item) for key, item in value["options"].items() if isinstance(item, list)}
+    return SavedPlan(
+        **{key: str(value[key]) for key in _TEXTS},
+        desired=desired,
+        options=Options(**{**value["options"], **lists}),
+        plan=plan_from_json(value["plan"]),
+        digests=tuple(value["digests"]),
+        specs=tuple((address, _pairs(parts)) for address, parts in value["specs"].items()),
+        facts=_pairs(value["facts"]),
+    )
+
+
+_TEXTS = ("id", "version", "created", "user", "host", "data_dir", "manifest")
+
+
+def _pairs(value: Mapping[str, str]) -> Pairs:
+    return tuple((str(key), str(item)) for key, item in value.items())
+
+
+def _plain(step: Step) -> Json:
+    action = {field.name: _value(getattr(step.action, field.name)) for field in fields(step.action)}
+    return {
+        "address": step.address,
+        "action": type(step.action).__name__,
+        **action,
+        "after": sorted(step.after),
+    }
+
+
+def _value(value: Any) -> Any:  # noqa: ANN401 - any field's value
+    if hasattr(value, "__dataclass_fields__"):
+        return asdict(value)
+    return [_value(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _digest(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    data = "".join(_encoded(value)).encode("utf-8", "surrogatepass")
+    return sha256(data).hexdigest()[:_SHORT]
+
+
+def _encoded(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
+    return json.JSONEncoder(sort_keys=True, separators=(",", ":")).iterencode(value)
