@@ -127,6 +127,7 @@ def observe_recorded(settings: Settings, desired: Desired, paths: Paths) -> Obse
     names = {host_name(desired.project, vm.name) for vm in desired.vms}
     mine = [record for record in known if _is_meant(record, desired, names)]
     started = [record for record in mine if record.started or record.state != "stopped"]
+    sizes = {volume.name: volume.size_mib for volume in desired.volumes}
     seen = Observed(
         host=HostFacts(
             root=is_root(),
@@ -153,7 +154,11 @@ def observe_recorded(settings: Settings, desired: Desired, paths: Paths) -> Obse
             for record in started
             for mount in record.spec.mounts
         },
-        volumes={volume.name: VolumeImage(volume.size_mib * MIB) for volume in desired.volumes},
+        volumes={
+            one.volume: VolumeImage(sizes.get(one.volume, 0) * MIB)
+            for record in started
+            for one in record.spec.volumes
+        },
         images=store.list_images(paths),
         kernels=store.list_kernels(paths) | _kernels_by_path(desired),
         sources=_sources(desired, contents=False),

@@ -65,7 +65,10 @@ def _flush(host: SimulatedHost) -> None:
 
 
 def _forget(host: SimulatedHost) -> None:
-    host.records.pop(min(host.records), None)
+    """Of a VM without volumes: while its process lives, whoever needs one of those is refused when it starts."""
+    plain = [name for name, record in host.records.items() if not record.spec.volumes]
+    if plain:
+        del host.records[min(plain)]
 
 
 def _reboot(host: SimulatedHost) -> None:
@@ -86,6 +89,11 @@ def _lose_disk(host: SimulatedHost) -> None:
 
 def _lose_mount(host: SimulatedHost) -> None:
     host.mounts.clear()
+
+
+def _lose_volume(host: SimulatedHost) -> None:
+    if host.volumes:
+        del host.volumes[min(host.volumes)]
 
 
 def _pause(host: SimulatedHost) -> None:
@@ -117,6 +125,7 @@ DAMAGES: Mapping[str, Callable[[SimulatedHost], None]] = {
     "half a copy left": _half_a_copy,
     "disk deleted": _lose_disk,
     "mounts deleted": _lose_mount,
+    "volume deleted": _lose_volume,
     "forwarding off": _forwarding_off,
     "paused": _pause,
     "port added by hand": _add_port,

@@ -3,6 +3,8 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from random import Random
+from typing import Literal
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +14,7 @@ from simulated_host import SimulatedHost
 
 from vmmcompose.guest.scripts import script_digest
 from vmmcompose.model.desired import (
+    Attachment,
     Condition,
     Dependency,
     Desired,
@@ -20,6 +23,7 @@ from vmmcompose.model.desired import (
     Healthcheck,
     Mount,
     Provision,
+    Volume,
 )
 from vmmcompose.model.observed import Link
 from vmmcompose.model.options import Options
@@ -30,6 +34,8 @@ PLAN_SCHEMA = Draft202012Validator(
     json.loads((Path(__file__).parents[2] / "schemas" / "plan.schema.json").read_text(encoding="utf-8"))
 )
 NAMES = ("a", "b", "c", "d")
+VOLUMES = ("data", "logs")
+Mode = Literal["ro", "rw"]
 UP = Options(remove_orphans=True)
 FOREIGN = {
     "eth0": Link("eth0", "", up=True, addresses=("192.0.2.7/24",)),
@@ -39,8 +45,22 @@ FOREIGN = {
 
 
 @st.composite
+def attachments(draw: st.DrawFn, names: list[str]) -> dict[str, tuple[Attachment, ...]]:
+    """Which VM has which volume: one alone to write to it, or several to read it."""
+    found: dict[str, tuple[Attachment, ...]] = {}
+    for volume in VOLUMES:
+        users = draw(st.lists(st.sampled_from(names), unique=True)) if names else []
+        users = users[: draw(st.sampled_from((1, 1, len(names))))]
+        mode: Mode = draw(st.sampled_from(("rw", "ro"))) if len(users) == 1 else "ro"
+        for name in users:
+            found[name] = (*found.get(name, ()), Attachment(volume, f"/{volume}", mode))
+    return found
+
+
+@st.composite
 def projects(draw: st.DrawFn) -> Desired:
     names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=4))
+    volumes = draw(attachments(sorted(names)))
     vms = []
     for position, name in enumerate(sorted(names)):
         before = sorted(names)[:position]
@@ -63,19 +83,26 @@ def projects(draw: st.DrawFn) -> Desired:
                 provision=tuple(Provision(f"step {i}", text) for i, text in enumerate(scripts, 1)),
                 healthcheck=draw(st.sampled_from((None, Healthcheck(tcp=80)))),
                 env=(("KEY", draw(st.sampled_from(("x", "y")))),),
+                volumes=volumes.get(name, ()),
                 power=draw(st.sampled_from(("running", "running", "running", "stopped"))),
             )
         )
-    return Desired("lab", tuple(vms))
+    sizes = (Volume(volume, draw(st.sampled_from((64, 64, 128)))) for volume in VOLUMES)
+    return Desired("lab", tuple(vms), volumes=tuple(sizes))
 
 
 def bigger_disks(desired: Desired, host: SimulatedHost) -> Desired:
-    """The project with no disk smaller than the host's: shrinking is refused by design."""
+    """The project with no disk or volume smaller than the host's: shrinking is refused by design."""
     vms = []
     for vm in desired.vms:
         disk = host.disks.get(f"lab-{vm.name}")
         vms.append(replace(vm, disk_mib=max(vm.disk_mib, disk.size_bytes // 2**20 if disk else 0)))
-    return replace(desired, vms=tuple(vms))
+    volumes = []
+    for volume in desired.volumes:
+        image = host.volumes.get(("lab", volume.name))
+        size = max(volume.size_mib, image.size_bytes // 2**20 if image else 0)
+        volumes.append(replace(volume, size_mib=size))
+    return replace(desired, vms=tuple(vms), volumes=tuple(volumes))
 
 
 @st.composite
@@ -99,17 +126,22 @@ def hosts(draw: st.DrawFn) -> SimulatedHost:
     return host
 
 
+def all_volumes(host: SimulatedHost) -> dict[tuple[str, str], int]:
+    return {key: image.size_bytes for key, image in host.volumes.items()}
+
+
 def applicable(plan: Plan) -> bool:
     return not [problem for problem in plan.problems if problem.severity == "error"]
 
 
 @settings(max_examples=300, deadline=None)
-@given(hosts(), projects())
-def test_after_apply_nothing_is_left_to_do(host: SimulatedHost, desired: Desired) -> None:
+@given(hosts(), projects(), st.randoms())
+def test_after_apply_nothing_is_left_to_do(host: SimulatedHost, desired: Desired, random: Random) -> None:
+    """Whatever runs side by side, as far as the plan's edges let it."""
     desired = bigger_disks(desired, host)
     plan = plan_for(host, desired, UP)
     assert applicable(plan), plan.problems
-    host.run(plan)
+    host.run(plan, random=random)
     assert plan_for(host, desired, UP).changes == ()
     assert all(record.state in ("running", "stopped") for record in host.records.values())
     for vm in desired.vms:
@@ -126,9 +158,9 @@ def test_an_interrupted_run_is_finished_by_the_next(
     host: SimulatedHost, desired: Desired, data: st.DataObject
 ) -> None:
     desired = bigger_disks(desired, host)
-    plan = plan_for(host, desired, UP)
-    host.run(plan, stop_after=data.draw(st.integers(0, len(plan.steps))))
-    host.run(plan_for(host, desired, UP))
+    plan, random = plan_for(host, desired, UP), data.draw(st.randoms())
+    host.run(plan, stop_after=data.draw(st.integers(0, len(plan.steps))), random=random)
+    host.run(plan_for(host, desired, UP), random=random)
     assert plan_for(host, desired, UP).changes == ()
 
 
@@ -147,6 +179,28 @@ def test_down_leaves_nothing_of_the_project(host: SimulatedHost, desired: Desire
     assert host.mounts == {}
     assert host.leftovers == set()
     assert plan_for(host, gone, UP).changes == ()
+
+
+@settings(max_examples=300, deadline=None)
+@given(hosts(), projects(), st.data())
+def test_volumes_stay_until_their_own_end_is_asked_for(
+    host: SimulatedHost, desired: Desired, data: st.DataObject
+) -> None:
+    before = all_volumes(host)
+    desired = bigger_disks(desired, host)
+    options = replace(UP, recreate=data.draw(st.booleans()))
+    host.run(plan_for(host, desired, options))
+    after = all_volumes(host)
+    assert before.keys() <= after.keys()
+    assert all(after[key] >= size for key, size in before.items())
+    gone = Desired("lab", tuple(DesiredVm(name, "tiny", power="absent") for name in NAMES))
+    host.run(plan_for(host, gone, UP))
+    assert all_volumes(host) == after
+    plan = plan_for(host, gone, replace(UP, delete_volumes=True))
+    assert all(change.data_loss for change in plan.changes if change.address.startswith("volume/"))
+    host.run(plan, stop_after=data.draw(st.integers(0, len(plan.steps))))
+    host.run(plan_for(host, gone, replace(UP, delete_volumes=True)))
+    assert host.volumes == {}
 
 
 @settings(max_examples=100, deadline=None)

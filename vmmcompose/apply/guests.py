@@ -13,7 +13,7 @@ from vmmcompose.host import disks, ready, records, volumes
 from vmmcompose.host.files import make_dir
 from vmmcompose.host.ssh import answers, run_in_guest
 from vmmcompose.model.actions import PauseVm, ResumeVm, SetClock, StartVm, StopVm, UpdatePeers, WaitVm
-from vmmcompose.model.desired import Mount
+from vmmcompose.model.desired import Attachment, Mount
 from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
 
@@ -40,7 +40,7 @@ def start_vm(context: Context, action: StartVm) -> None:
         for mount in spec.mounts:
             _check_mount(context, spec, mount)
         for attachment in spec.volumes:
-            _check_volume(context, spec, attachment.volume)
+            _check_volume(context, spec, attachment)
         process = runner.start(launch)
     try:
         context.update(spec.name, state="running", process=process, started=now(), health="")
@@ -63,10 +63,11 @@ def _check_mount(context: Context, spec: VmSpec, mount: Mount) -> None:
         ) from error
 
 
-def _check_volume(context: Context, spec: VmSpec, volume: str) -> None:
+def _check_volume(context: Context, spec: VmSpec, attachment: Attachment) -> None:
     """As `_check_mount`; nobody can make this one anew with what is in it."""
+    volume = attachment.volume
     try:
-        volumes.check_volume(context.paths, spec.project, volume)
+        volumes.check_volume(context.paths, spec.project, volume, writing=attachment.mode == "rw")
     except NoSpace:
         raise
     except HostError as error:

@@ -154,6 +154,13 @@ def _running(paths: Paths, name: str, snapshot: str) -> tuple[Record, Process]:
     snapshotter(record.spec.driver)
     if record.state not in ("running", "paused") or record.process is None or not alive(record.process):
         raise VmmError(f"VM {vm} does not run; only a running one has memory to keep", hint=f"vmm start {vm}")
+    if record.spec.volumes:
+        names = ", ".join(volume.volume for volume in record.spec.volumes)
+        raise VmmError(
+            f"VM {vm} has volumes ({names}), which outlive it and are no part of a snapshot: its memory would not fit"
+            " to what is in them later",
+            hint="keep what is in them with the means of the guest, or take them out of the VM first",
+        )
     if Path(paths.snapshot(name, snapshot)).exists():
         raise VmmError(
             f"VM {vm} has a snapshot {snapshot} already",

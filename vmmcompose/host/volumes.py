@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vmmcompose.errors import HostError
 from vmmcompose.guest import volume_label
-from vmmcompose.host import disks, e2fs, ext4
+from vmmcompose.host import disks, e2fs, ext4, process
 from vmmcompose.host.files import failed, make_dir, replacing, sync_dir
 from vmmcompose.model.observed import VolumeImage
 from vmmcompose.model.paths import Paths
@@ -70,18 +70,21 @@ def grow_volume(paths: Paths, project: str, volume: str, size_mib: int) -> None:
     """Makes a volume bigger that no running VM has. Interrupted at any moment, it can simply be repeated.
 
     Raises:
-        HostError: it is damaged, or bigger than `size_mib` already.
+        HostError: a VMM has it open, it is damaged, or bigger than `size_mib` already.
         NoSpace: the host's disk is full.
     """
+    _require_unused(paths, project, volume, writing=True)
     disks.grow_disk(paths.volume(project, volume), size_mib)
 
 
-def check_volume(paths: Paths, project: str, volume: str) -> None:
+def check_volume(paths: Paths, project: str, volume: str, *, writing: bool) -> None:
     """Makes a volume fit for use: replays its journal if its guest was cut off. No process where it is in order.
 
     Raises:
-        HostError: it is missing, damaged, or has another label than its guest looks for.
+        HostError: a VMM has it open and one of the two writes, it is missing, damaged, or has another label than its
+            guest looks for.
     """
+    _require_unused(paths, project, volume, writing=writing)
     path = paths.volume(project, volume)
     disks.check_disk(path)
     wanted, label = volume_label(volume), ext4.image_label(path)
@@ -95,8 +98,9 @@ def delete_volume(paths: Paths, project: str, volume: str) -> None:
     """Deletes a volume, and the project's folder with the last one. A missing one is no error.
 
     Raises:
-        HostError: the system refused.
+        HostError: a VMM has it open, or the system refused.
     """
+    _require_unused(paths, project, volume, writing=True)
     path = Path(paths.volume(project, volume))
     try:
         path.unlink(missing_ok=True)
@@ -105,6 +109,40 @@ def delete_volume(paths: Paths, project: str, volume: str) -> None:
     for folder in (path.parent, path.parent.parent):
         with suppress(OSError):  # others are in it
             folder.rmdir()
+
+
+def _require_unused(paths: Paths, project: str, volume: str, *, writing: bool) -> None:
+    """Asks the kernel and not the records: a VMM that nobody remembers may have it, and two writers ruin it."""
+    path = paths.volume(project, volume)
+    try:
+        wanted = os.stat(path)
+    except OSError:
+        return  # whoever needs it will say so
+    for found in process.scan(str(paths.sockets())):
+        if _has_open(found.process.pid, wanted, writing=writing):
+            pid = found.process.pid
+            raise HostError(
+                f"{found.driver} process {pid} has it open",
+                hint=f"end that VM first, or the process: kill {pid}",
+            )
+
+
+def _has_open(pid: int, wanted: os.stat_result, *, writing: bool) -> bool:
+    """Whether a process has a file open; unless we write ourselves, only if it may write to it."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        numbers = os.listdir(folder)
+    except OSError:  # it has ended
+        return False
+    for number in numbers:
+        with suppress(OSError):
+            status = os.stat(f"{folder}/{number}")
+            if (status.st_dev, status.st_ino) == (wanted.st_dev, wanted.st_ino):
+                info = Path(f"/proc/{pid}/fdinfo/{number}").read_text()
+                flags = int(info.split("flags:")[1].split()[0], 8)
+                if writing or flags & os.O_ACCMODE != os.O_RDONLY:
+                    return True
+    return False
 
 
 def _size(path: str) -> int:

@@ -29,6 +29,8 @@ class Options:
     """How long a guest may take to shut down before its process is ended; None means each VM's own time."""
     delete_volumes: bool = False
     """Delete the project's volumes as well."""
+    volumes: tuple[str, ...] = ()
+    """Volumes that are deleted, each by its name."""
     alone: bool = False
     """Leave alone what the chosen VMs depend on."""
     register: bool = False

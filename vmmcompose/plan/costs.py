@@ -99,8 +99,8 @@ def show_forward(forward: Forward) -> str:
 
 def _reasons(name: str, old: Any, new: Any) -> tuple[Reason, ...]:  # noqa: ANN401 - any field's value
     label = NAMES.get(name, name)
-    if name in ("memory_mib", "disk_mib"):
-        return (Reason(label, f"{old} MiB", f"{new} MiB"),)
+    if name in _UNITS:
+        return (Reason(label, *(f"{value:.10g}{_UNITS[name]}" for value in (old, new))),)
     if name in _KEYED:
         key, show = _KEYED[name]
         found = tuple(_keyed(label, {key(i): i for i in old}, {key(i): i for i in new}, show))
@@ -166,6 +166,8 @@ def _short(text: str) -> str:
 
 
 def _show(value: Any) -> str:  # noqa: ANN401 - any field's value
+    if isinstance(value, bool):
+        return str(value).lower()
     return str(value) if value != "" else "(none)"
 
 
@@ -182,6 +184,7 @@ def _show_check(value: Any) -> str:  # noqa: ANN401 - Healthcheck or None
     return f"{what} every {value.interval_s:g}s for {value.timeout_s:g}s"
 
 
+_UNITS = {"memory_mib": " MiB", "disk_mib": " MiB", "stop_grace_s": "s"}
 _HIDDEN = "(hidden)"
 _KEYED: Mapping[str, tuple[Callable[[Any], str], Callable[[Any], str]]] = {
     "ports": (lambda f: f"{f.bind or '*'}:{f.host}/{f.protocol}", show_forward),

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 
-from vmmcompose.model.actions import Action, DeleteTap, SweepFile, SyncNetwork, WriteRecord
+from vmmcompose.model.actions import Action, DeleteTap, StartVm, SweepFile, SyncNetwork, WriteRecord
 from vmmcompose.model.desired import Dependency
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Step
 from vmmcompose.model.record import Record
 from vmmcompose.plan.rolling import Turns
+from vmmcompose.plan.volumes import Holds, Volumes, VolumeWork
 from vmmcompose.plan.work import VmWork, wait_for, wait_for_ssh
 
 
@@ -37,6 +38,8 @@ class Graph:
     network: int | None = None
     released: dict[str, list[int]] = field(default_factory=dict)
     """By address: the stops after which no guest has it any more."""
+    volumes: dict[str, int] = field(default_factory=dict)
+    """The step that makes a volume, or makes it bigger."""
 
     def add(
         self,
@@ -61,6 +64,7 @@ def weave(
     sweeps: Iterable[SweepFile | DeleteTap],
     options: Options,
     in_turn: Turns,
+    volumes: Volumes,
     *,
     network_first: bool,
     network_last: bool,
@@ -82,7 +86,10 @@ def weave(
     for vm in order:
         for action in by_vm[vm].early:
             graph.early[vm] = graph.add(by_vm[vm].address, action, [graph.ready(vm)])
-    _stop_and_start(graph, by_vm, order, in_turn, options)
+    # While what is to have them still runs as it did: where there is no room for them, nothing is stopped.
+    _touch(graph, volumes.making, {})
+    _stop_and_start(graph, by_vm, order, in_turn, volumes, options)
+    _touch(graph, volumes.deleting, graph.ended)
     if network_last:
         gone = [graph.ended[vm] for vm in order if by_vm[vm].start is None]
         # It looks at the records as they are then, so it does not matter how the others ended.
@@ -90,8 +97,25 @@ def weave(
     return tuple(graph.steps)
 
 
+def _touch(graph: Graph, works: Iterable[VolumeWork], after: Mapping[str, int | None]) -> None:
+    """The steps on volumes, each after those of the VMs that have it."""
+    for work in works:
+        before = [after.get(vm) for vm in work.users]
+        graph.volumes[work.name] = graph.add(work.change.address, work.action, before)
+
+
+def _made(graph: Graph, start: StartVm | None) -> list[int | None]:
+    """The steps that make a VM's volumes what it needs."""
+    return [graph.volumes.get(one.volume) for one in start.spec.volumes] if start is not None else []
+
+
 def _stop_and_start(
-    graph: Graph, by_vm: Mapping[str, VmWork], order: list[str], in_turn: Turns, options: Options
+    graph: Graph,
+    by_vm: Mapping[str, VmWork],
+    order: list[str],
+    in_turn: Turns,
+    volumes: Volumes,
+    options: Options,
 ) -> None:
     """The stops of all that have no turn, dependents first; then each VM in order, with its stop if it has one."""
     _wait_for_turns(by_vm, in_turn, options)
@@ -102,7 +126,10 @@ def _stop_and_start(
     for vm in order:
         if vm in in_turn:
             _stop(graph, by_vm[vm], dependents[vm], [graph.ended[other] for other in in_turn[vm]])
-        _bring_up(graph, by_vm[vm], by_vm, options)
+        start = by_vm[vm].start
+        if start is not None:
+            _touch(graph, volumes.growing(start, graph.volumes), graph.stopped)
+        _bring_up(graph, by_vm[vm], by_vm, volumes.holds, options)
 
 
 def _order(by_vm: Mapping[str, VmWork], in_turn: Turns) -> list[str] | None:
@@ -140,7 +167,7 @@ def _stop(
         first: dict[bool, list[int | None]] = {True: [], False: []}
         for other, required in dependents:
             first[required].append(graph.stopped.get(other))
-        after, weak = [graph.ready(work.vm), *first[True], *up], first[False]
+        after, weak = [graph.ready(work.vm), *first[True], *up, *_made(graph, work.start)], first[False]
         if work.turn is not None:
             after = [graph.add(work.address, WriteRecord(work.turn), [graph.network, *after], weak)]
         graph.stopped[work.vm] = graph.add(work.address, work.stop, after, weak)
@@ -155,7 +182,9 @@ def _wait_for_turns(by_vm: Mapping[str, VmWork], in_turn: Turns, options: Option
             work.wait = wait_for(work.start.spec, options)
 
 
-def _bring_up(graph: Graph, work: VmWork, by_vm: Mapping[str, VmWork], options: Options) -> None:
+def _bring_up(
+    graph: Graph, work: VmWork, by_vm: Mapping[str, VmWork], holds: Holds, options: Options
+) -> None:
     last = graph.stopped.get(work.vm, graph.ready(work.vm))
     for action in work.before:
         last = graph.add(work.address, action, [last])
@@ -166,7 +195,8 @@ def _bring_up(graph: Graph, work: VmWork, by_vm: Mapping[str, VmWork], options: 
         for need in work.depends_on:
             reached[need.required].append(_reached(graph, need, by_vm, options))
         free = graph.released.get(work.start.spec.ip, ())
-        after = [last, graph.network, *reached[True], *free]
+        after = [last, graph.network, *reached[True], *free, *_made(graph, work.start)]
+        after += [graph.stopped.get(vm) for vm in holds.barring(work.start.spec)]
         last = graph.started[work.vm] = graph.add(work.address, work.start, after, reached[False])
     if work.provision:
         last = _provision(graph, work, options, last)

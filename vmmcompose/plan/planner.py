@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from vmmcompose.model.actions import DeleteTap, SweepFile
 from vmmcompose.model.capabilities import Capabilities
-from vmmcompose.model.desired import Desired
+from vmmcompose.model.desired import Desired, DesiredVm
 from vmmcompose.model.observed import Observed
 from vmmcompose.model.options import Options
 from vmmcompose.model.paths import tap_name
@@ -28,12 +28,15 @@ from vmmcompose.plan.costs import with_names
 from vmmcompose.plan.endings import work_absent, work_amended, work_created, work_paused, work_stopped
 from vmmcompose.plan.graph import weave
 from vmmcompose.plan.hand import added_forwards, check_fresh, check_paused, without_adopted
+from vmmcompose.plan.protection import check_protected
 from vmmcompose.plan.restoring import check_restore, restored_view, work_restored
 from vmmcompose.plan.rolling import defer, turns
 from vmmcompose.plan.specs import choose_specs
 from vmmcompose.plan.strays import stray_disks, stray_processes, stray_taps
 from vmmcompose.plan.view import Index, index
 from vmmcompose.plan.vms import work_running
+from vmmcompose.plan.volumechecks import check_volumes, volume_notes
+from vmmcompose.plan.volumes import Volumes, plan_volumes
 from vmmcompose.plan.work import VmWork
 
 
@@ -53,7 +56,7 @@ def make_plan(
     chosen = frozenset(options.only)
     only = chosen if options.alone else close_over(desired, chosen)
     specs = choose_specs(desired, observed, settings, only, ours, register=options.register)
-    look = index(with_names(observed, desired.project, specs.peers))
+    look = index(with_names(observed, desired.project, specs.peers), desired)
     works = _works(desired, specs.by_vm, look, settings, options, only, ours)
     meant = ("running", "stopped") if options.register else ("running",)
     up = [vm.name for vm in desired.vms if vm.power in meant and (not only or vm.name in only)]
@@ -86,8 +89,13 @@ def make_plan(
     problems += check_paused(desired, look, only)
     problems += added_forwards(running)
     if desired.project and not options.remove_orphans:
-        problems += check_orphans(ours.values(), frozenset(vm.name for vm in desired.vms))
-    return _assemble(desired, observed, settings, options, works, problems)
+        known = (*desired.vms, *desired.inactive)
+        problems += check_orphans(ours.values(), frozenset(vm.name for vm in known))
+    problems += check_protected(desired, works, ours)
+    volumes = plan_volumes(desired, works, look, ours, options)
+    problems += check_volumes(desired, works, volumes, look)
+    problems += volume_notes(desired, look, volumes, ours, options)
+    return _assemble(desired, observed, settings, options, works, volumes, problems)
 
 
 def close_over(desired: Desired, only: frozenset[str]) -> frozenset[str]:
@@ -118,18 +126,17 @@ def _works(
         if only and vm.name not in only:
             continue
         record = ours.get(vm.name)
-        chosen = not options.only or vm.name in options.only
-        mine = options if chosen else replace(options, recreate=False, restart=False, restore=None)
+        mine = _options_of(vm, options)
         if vm.power == "running" and vm.name in specs:
             works.append(_running(specs[vm.name], record, look, settings, mine))
         elif vm.power == "paused" and record is not None:
             works.append(work_paused(record, look))
         elif vm.power == "stopped":
-            works += _stopped(record, specs.get(vm.name) if options.register else None, look, options)
+            works += _stopped(record, specs.get(vm.name) if options.register else None, look, mine)
         elif vm.power == "absent" and _may_delete(desired.project, vm.name, look):
-            works.append(_absent(desired.project, vm.name, record, look, settings, options, "asked for"))
+            works.append(_absent(desired.project, vm.name, record, look, settings, mine, "asked for"))
     if desired.project and not only:
-        wanted = {vm.name for vm in desired.vms}
+        wanted = {vm.name for vm in (*desired.vms, *desired.inactive)}
         for name, record in sorted(ours.items()):
             if name not in wanted and options.remove_orphans:
                 works.append(
@@ -138,6 +145,14 @@ def _works(
                     )
                 )
     return works
+
+
+def _options_of(vm: DesiredVm, options: Options) -> Options:
+    """What was asked of the run, for one VM: those that are only depended on are not made anew."""
+    own = vm.stop_grace_s if options.grace_s is None else options.grace_s
+    if options.only and vm.name not in options.only:
+        return replace(options, recreate=False, restart=False, restore=None, grace_s=own)
+    return replace(options, grace_s=own)
 
 
 def _running(
@@ -180,9 +195,10 @@ def _assemble(
     settings: Settings,
     options: Options,
     works: list[VmWork],
+    volumes: Volumes,
     problems: list[Problem],
 ) -> Plan:
-    in_turn = turns({work.vm: work for work in works})
+    in_turn = turns({work.vm: work for work in works}, volumes.awaited(works))
     defer(works, {record.spec.name: record for record in observed.records}, in_turn)
     touched = {work.intent.spec.name: work.intent for work in works if work.intent is not None}
     before = {record.spec.name: record for record in observed.records}
@@ -201,6 +217,7 @@ def _assemble(
     )
     last = shrinks or (bool(needs_now) and not first)
     changes = [work.change for work in works if work.change is not None]
+    changes += [work.change for work in volumes.works]
     deleted = {host_name(desired.project, work.vm) for work in works if work.settled is None}
     # Whose network an unreadable record's VM is on, nobody can tell: it stays.
     unknown = any(not bad.foreign and bad.name not in deleted for bad in observed.unreadable)
@@ -221,7 +238,7 @@ def _assemble(
         *(SweepFile(path) for path in observed.leftovers),
         *(DeleteTap(tap) for tap in taps),
     ]
-    steps = weave(works, sweeps, options, in_turn, network_first=first, network_last=last)
+    steps = weave(works, sweeps, options, in_turn, volumes, network_first=first, network_last=last)
     return Plan(desired.project, tuple(changes), steps, tuple(problems))
 
 

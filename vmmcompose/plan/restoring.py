@@ -86,6 +86,8 @@ def check_restore(spec: VmSpec, record: Record, restore: Restore) -> list[Proble
     if mounts[0] != mounts[1]:
         had, has = (", ".join(f"{tag}:{mode}" for tag, mode in one) or "none" for one in mounts)
         found.append(f"its mounts were {had} and are {has} now")
+    if old.volumes or record.spec.volumes:
+        found.append("it has volumes, which go on while a snapshot stands still")
     if restore.fault:
         found.append(restore.fault)
     hint = "memory goes on only where and as it was kept; `vmm snapshot list` shows what else there is"

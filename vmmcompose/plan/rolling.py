@@ -4,7 +4,7 @@ Who is away already is brought up first. Then the running ones are restarted in 
 in its turn is up again, and at last those go that are not wanted any more.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from vmmcompose.model.record import Record
@@ -32,17 +32,21 @@ class _Group:
         return len(self.away) + len(self.restarted) + len(self.kept)
 
 
-def turns(works: Mapping[str, VmWork]) -> Turns:
+def turns(works: Mapping[str, VmWork], awaited: Collection[str] = ()) -> Turns:
     """Whose stop waits for whom. VMs without other replicas have no turn, and stop at once.
 
-    Nor have those that get another address: rules lead to the new one from the beginning.
+    Nor have those that get another address: rules lead to the new one from the beginning. Nor those whose stop others
+    wait for before they can start, the `awaited`.
     """
     found: dict[str, tuple[str, ...]] = {}
     claimed = {work.start.spec.ip for work in works.values() if work.start is not None}
     for group in _groups(works).values():
         others = group.wanted + len(group.leaving) > 1
-        if group.restarted and others and not any(_moves(works[vm]) for vm in group.restarted):
-            group.leaving = [vm for vm in group.leaving if works[vm].holds not in claimed]
+        at_once = any(_moves(works[vm]) or vm in awaited for vm in group.restarted)
+        if group.restarted and others and not at_once:
+            group.leaving = [
+                vm for vm in group.leaving if works[vm].holds not in claimed and vm not in awaited
+            ]
             found |= _in_turns(group)
     return found
 

@@ -1,10 +1,11 @@
 """What the host shows of one VM, gathered from the whole observation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from vmmcompose.model.desired import Mount
+from vmmcompose.model.desired import Desired, Mount
 from vmmcompose.model.observed import Disk, MountImage, Observed
+from vmmcompose.model.plan import Reason
 from vmmcompose.model.record import Process, Record
 from vmmcompose.network.compare import is_our_tap
 
@@ -54,6 +55,8 @@ class Index:
     """By the name on the host."""
     mounts: Mapping[str, Mapping[str, MountImage]]
     """By the name on the host and the tag."""
+    volume_sizes: Mapping[str, int] = field(default_factory=dict)
+    """MiB that the project's volumes are to have, by name; 0 for the size they have."""
 
     def view(self, name: str, vm_id: str, driver: str) -> VmView:
         """The VM called `name` on the host."""
@@ -87,6 +90,15 @@ class Index:
             return "the folder's content changed"
         return ""
 
+    def volume_reason(self, volume: str) -> Reason | None:
+        """Why no VM can run with a volume as it is; None where nothing is wrong with it."""
+        seen, size = self.observed.volumes.get(volume), self.volume_sizes.get(volume, 0)
+        if seen is None:
+            return Reason(f"volumes.{volume}", why="its file is missing")
+        if seen.size_bytes < size * MIB:
+            return Reason(f"volumes.{volume}", f"{seen.size_bytes // MIB} MiB", f"{size} MiB")
+        return None
+
     def mount_losses(
         self, name: str, mounts: tuple[Mount, ...], rebuilt: frozenset[str] = frozenset()
     ) -> list[str]:
@@ -105,7 +117,7 @@ class Index:
         return sorted(self.mounts.get(name, {}).keys() - wanted)
 
 
-def index(observed: Observed) -> Index:
+def index(observed: Observed, desired: Desired) -> Index:
     """The look-ups for one observation."""
     mounts: dict[str, dict[str, MountImage]] = {}
     for (name, tag), image in observed.mounts.items():
@@ -115,4 +127,5 @@ def index(observed: Observed) -> Index:
         {found.vm_id: (found.process, found.driver) for found in observed.processes},
         {record.spec.name: record for record in observed.records},
         mounts,
+        {volume.name: volume.size_mib for volume in desired.volumes},
     )

@@ -1,5 +1,6 @@
 """What one VM needs: a change for people and the actions that make it, in the order they must be done."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from vmmcompose.guest import files_digest
@@ -27,6 +28,7 @@ from vmmcompose.network.compare import tap_differences
 from vmmcompose.plan.costs import Difference, diff_specs, worst
 from vmmcompose.plan.provisioning import left_reasons, scripts_left
 from vmmcompose.plan.view import MIB, Index, VmView
+from vmmcompose.plan.volumes import volume_loss
 from vmmcompose.plan.work import VmWork, dead_reason, grace, mount_loss, rebuild_reason, summary, wait_for
 
 
@@ -155,10 +157,8 @@ def _start(
         if need.replaces and more:
             more = [Reason("provision", why="its scripts run on the new disk")]
         work.change = replace(work.change, reasons=(*work.change.reasons, *more))
-    lost = mount_loss(spec, index, options)
-    if lost:
-        loss = ", ".join(filter(None, (work.change.data_loss, lost)))
-        work.change = replace(work.change, data_loss=loss)
+    lost = (work.change.data_loss, mount_loss(spec, index, options), volume_loss(spec, index))
+    work.change = replace(work.change, data_loss=", ".join(filter(None, lost)))
 
 
 def _start_change(work: VmWork, spec: VmSpec, view: VmView, need: _Need) -> Change:
@@ -205,6 +205,7 @@ def _restart_reasons(
         why = "" if view.new else index.mount_reason(spec.name, mount) or rebuild_reason(mount, options)
         if why and not any(reason.field == f"mounts.{mount.tag}" for reason in reasons):
             reasons.append(Reason(f"mounts.{mount.tag}", why=why))
+    reasons += _volume_reasons(view, spec, index, reasons)
     if view.disk is None:
         reasons += [] if view.new else [Reason(why="its root disk is missing")]
     elif view.disk.size_bytes < spec.disk_mib * MIB and not any(r.field == "disk" for r in reasons):
@@ -212,6 +213,14 @@ def _restart_reasons(
     if view.alive:
         reasons += _alive_reasons(view, spec, index, options)
     return reasons
+
+
+def _volume_reasons(view: VmView, spec: VmSpec, index: Index, known: Iterable[Reason]) -> list[Reason]:
+    if view.new:
+        return []
+    told = {reason.field for reason in known}
+    found = (index.volume_reason(attachment.volume) for attachment in spec.volumes)
+    return [reason for reason in found if reason is not None and reason.field not in told]
 
 
 def _alive_reasons(view: VmView, spec: VmSpec, index: Index, options: Options) -> list[Reason]:

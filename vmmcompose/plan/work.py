@@ -104,6 +104,7 @@ def summary(spec: VmSpec) -> tuple[Reason, ...]:
         Reason("hypervisor", "", spec.driver),
     ]
     reasons += [Reason(f"mounts.{m.tag}", "", f"{m.source} ({m.mode})") for m in spec.mounts]
+    reasons += [Reason(f"volumes.{v.volume}", "", f"{v.target} ({v.mode})") for v in spec.volumes]
     reasons += [Reason("ports", "", show_forward(forward)) for forward in spec.forwards]
     reasons += [Reason("provision", "", script.name) for script in spec.provision]
     return tuple(reasons)

@@ -6,6 +6,9 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -92,7 +95,7 @@ def test_what_is_no_file_system_is_there_and_cannot_be_used(paths: Paths) -> Non
     path.write_bytes(b"x" * 4096)
     assert volumes.read_volumes(paths, "shop") == {"data": VolumeImage(4096)}
     with pytest.raises(HostError, match="not an ext4 image"):
-        volumes.check_volume(paths, "shop", "data")
+        volumes.check_volume(paths, "shop", "data", writing=True)
 
 
 def test_projects_do_not_see_each_others(paths: Paths) -> None:
@@ -118,7 +121,7 @@ def test_deleting_takes_empty_folders_along_and_can_be_repeated(paths: Paths) ->
 def test_a_guest_that_was_cut_off_leaves_a_journal_that_is_replayed(paths: Paths) -> None:
     path = made(paths)
     debugfs(path, "feature needs_recovery", write=True)
-    volumes.check_volume(paths, "shop", "data")
+    volumes.check_volume(paths, "shop", "data", writing=True)
     assert not e2fs.read_superblock(path).needs_recovery
 
 
@@ -126,9 +129,52 @@ def test_a_label_that_the_guest_changed_is_told_with_the_command_that_mends_it(p
     path = made(paths)
     subprocess.run(["e2label", path, "mine"], check=True)
     with pytest.raises(HostError, match="its label is 'mine'") as caught:
-        volumes.check_volume(paths, "shop", "data")
+        volumes.check_volume(paths, "shop", "data", writing=True)
     subprocess.run(caught.value.hint.strip("`").split(), check=True)
-    volumes.check_volume(paths, "shop", "data")
+    volumes.check_volume(paths, "shop", "data", writing=True)
+
+
+HOLD = """
+import os, sys
+file = os.open(sys.argv[1], os.O_RDWR if sys.argv[2] == "rw" else os.O_RDONLY)
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def a_vmm_with(paths: Paths, path: Path, mode: str) -> Iterator[None]:
+    """A process that looks like a VMM of this data folder and has a file open."""
+    argv = [sys.executable, "-c", HOLD, str(path), mode, "--api-sock", str(paths.socket("0123456789ab"))]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        yield
+        process.communicate("")
+
+
+def test_what_a_vmm_writes_to_is_left_alone_even_if_no_record_knows_of_it(paths: Paths) -> None:
+    path = made(paths)
+    with a_vmm_with(paths, path, "rw"):
+        for deed in (
+            partial(volumes.check_volume, paths, "shop", "data", writing=True),
+            partial(volumes.check_volume, paths, "shop", "data", writing=False),
+            partial(volumes.grow_volume, paths, "shop", "data", 128),
+            partial(volumes.delete_volume, paths, "shop", "data"),
+        ):
+            with pytest.raises(HostError, match="has it open"):
+                deed()
+    volumes.check_volume(paths, "shop", "data", writing=True)
+
+
+def test_readers_share_a_volume_and_keep_it_from_being_changed(paths: Paths) -> None:
+    path = made(paths)
+    with a_vmm_with(paths, path, "ro"):
+        volumes.check_volume(paths, "shop", "data", writing=False)
+        with pytest.raises(HostError, match="has it open"):
+            volumes.grow_volume(paths, "shop", "data", 128)
+    assert volumes.read_volumes(paths, "shop") == {"data": VolumeImage(64 * MIB)}
 
 
 RUN = """

@@ -19,7 +19,7 @@ from vmmcompose.drivers.firecracker.driver import FirecrackerDriver
 from vmmcompose.errors import HostError, Interrupted, NoSpace, VmmError
 from vmmcompose.host import records, snapshots, stored
 from vmmcompose.host.files import remove_tree
-from vmmcompose.model.desired import Mount
+from vmmcompose.model.desired import Attachment, Mount
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.record import Process, Record
 from vmmcompose.model.snapshot import Snapshot, UnreadableSnapshot
@@ -148,11 +148,15 @@ def test_a_vm_that_does_not_run_has_nothing_to_keep(vm: Vm) -> None:
     assert vm.folders() == []
 
 
-def test_what_cannot_fit_is_not_begun(vm: Vm) -> None:
-    records.write_record(vm.paths, replace(vm.record, spec=replace(vm.record.spec, memory_mib=1 << 30)))
-    with pytest.raises(NoSpace, match="MiB free"):
-        vm.take()
-    vm.runs_on_without_a_snapshot()
+def test_what_cannot_be_kept_is_not_begun(vm: Vm) -> None:
+    for words, spec in (
+        ("MiB free", replace(vm.record.spec, memory_mib=1 << 30)),
+        ("has volumes", replace(vm.record.spec, volumes=(Attachment("data", "/data"),))),
+    ):
+        records.write_record(vm.paths, replace(vm.record, spec=spec))
+        with pytest.raises(VmmError, match=words):
+            vm.take()
+        vm.runs_on_without_a_snapshot()
 
 
 @contextmanager

@@ -50,6 +50,7 @@ OTHERS: dict[str, Any] = {
     "files": (GuestFile("/etc/motd", "swordfish"),),
     "volumes": (Attachment("data", "/var/lib/data"),),
     "provision": (Provision("install", "echo swordfish"),),
+    "stop_grace_s": 90.0,
 }
 
 

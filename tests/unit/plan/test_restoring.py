@@ -18,7 +18,7 @@ from vmmcompose.model.actions import (
     WaitVm,
     WriteRecord,
 )
-from vmmcompose.model.desired import Desired, Mount
+from vmmcompose.model.desired import Attachment, Desired, Mount
 from vmmcompose.model.observed import Disk
 from vmmcompose.model.options import Options
 from vmmcompose.model.peers import peers_of
@@ -122,6 +122,7 @@ def test_new_names_are_told_to_a_guest_that_knows_old_ones() -> None:
         ({"id": "other"}, {}, "its id was"),
         ({"gateway": "10.0.0.1"}, {}, "its gateway was"),
         ({"mounts": (Mount("more", "/srv/more"),)}, {}, "its mounts were more:"),
+        ({"volumes": (Attachment("data", "/data"),)}, {}, "it has volumes"),
         ({}, {"cpu": "another"}, "made on another CPU: cpu, and this host has another"),
         ({}, {"root": "/elsewhere"}, "lay below /data and lie below /elsewhere"),
         ({}, {"fault": "its format is 9.0.0"}, "snapshot kept: its format is 9.0.0"),
