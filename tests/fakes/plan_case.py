@@ -7,6 +7,8 @@
 - `power`: what some VMs are meant to be, by name; `*` stands for all;
 - `host`: fields of `HostFacts`;
 - `stop_after`: how many steps of bringing `before.yaml` up were done, until somebody killed it;
+- `fails`: steps of it that failed, as `steps.txt` calls them;
+- `files`: files below the manifest's folder and their content, and `files_before` where they were others then;
 - `stopped_before`: VMs that were stopped after `before.yaml` was up.
 """
 
@@ -20,15 +22,16 @@ from simulated_host import SimulatedHost
 
 from vmmcompose.manifest import parse_manifest
 from vmmcompose.model.desired import Desired
+from vmmcompose.model.observed import Source
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import Plan
+from vmmcompose.model.plan import Plan, Step
 from vmmcompose.model.problem import Problem
 from vmmcompose.render.events import name_of, phase
 from vmmcompose.render.plan import render_plan
 
 BASE_DIR = "/home/ada/shop"
 _OPTIONS = {field.name for field in fields(Options)}
-_BESIDE = {"power", "host", "stop_after", "stopped_before"}
+_BESIDE = {"power", "host", "stop_after", "stopped_before", "fails", "files", "files_before"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +66,15 @@ class PlanCase:
         before = self.folder / "before.yaml"
         if before.exists():
             desired = _parse(before)
-            host.run(plan_for(host, desired), stop_after=self.said.get("stop_after"))
+            host.sources = _sources(self.said.get("files_before", self.said.get("files", {})))
+            plan = plan_for(host, desired)
+            fails = [step.id for step in plan.steps if _words(step) in self.said.get("fails", ())]
+            assert len(fails) == len(self.said.get("fails", ())), f"{self.folder}: no such step"
+            host.run(plan, stop_after=self.said.get("stop_after"), fails=fails)
             stopped = dict.fromkeys(self.said.get("stopped_before", ()), "stopped")
             if stopped:
                 host.run(plan_for(host, _with_power(desired, stopped)))
+        host.sources = _sources(self.said.get("files", {}))
         for name in _lines(self.folder / "damage"):
             {**DAMAGES, **ACCIDENTS}[name](host)
         return host
@@ -97,10 +105,17 @@ def plan_text(plan: Plan) -> str:
 def steps_text(plan: Plan) -> str:
     """A plan's steps as text, one a line, with those that each waits for."""
     return "".join(
-        f"{step.id:>3} {name_of(step.address)}: {phase(step).doing}{_list(' after', step.after)}"
-        f"{_list(' when ended', step.weak)}\n"
+        f"{step.id:>3} {_words(step)}{_list(' after', step.after)}{_list(' when ended', step.weak)}\n"
         for step in plan.steps
     )
+
+
+def _words(step: Step) -> str:
+    return f"{name_of(step.address)}: {phase(step).doing}"
+
+
+def _sources(files: dict[str, str]) -> dict[str, Source]:
+    return {f"{BASE_DIR}/{name}": Source("file", f"digest of {text}", text) for name, text in files.items()}
 
 
 def _list(word: str, numbers: frozenset[int]) -> str:

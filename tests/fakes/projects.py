@@ -141,7 +141,17 @@ def _forget_web_and_kill(host: SimulatedHost) -> None:
     host.processes.pop(host.records.pop("shop-web").spec.id)
 
 
+def _kill_web(host: SimulatedHost) -> None:
+    host.processes.pop(host.records["shop-web"].spec.id)
+
+
+def _lose_sidecar(host: SimulatedHost) -> None:
+    host.disks["shop-db"] = replace(host.disks["shop-db"], info=None)
+
+
 ACCIDENTS: Mapping[str, Callable[[SimulatedHost], None]] = {
+    "process of web killed": _kill_web,
+    "sidecar deleted": _lose_sidecar,
     "record of web deleted": _forget_web,
     "record of web deleted and its process killed": _forget_web_and_kill,
 }

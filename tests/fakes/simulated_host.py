@@ -4,6 +4,7 @@ For the planner's own tests: what a plan promises, and what every interruption o
 kernel does with the same actions is shown by the tests in `tests/host` and `tests/e2e`.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import assert_never
@@ -53,7 +54,7 @@ from vmmcompose.model.observed import (
     VmProcess,
     VolumeImage,
 )
-from vmmcompose.model.plan import Plan
+from vmmcompose.model.plan import Plan, Step
 from vmmcompose.model.record import NETWORKED, Process, Record
 from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import VmSpec
@@ -128,23 +129,35 @@ class SimulatedHost:
             leftovers=tuple(sorted(self.leftovers)),
         )
 
-    def run(self, plan: Plan, *, stop_after: int | None = None, random: Random | None = None) -> None:
-        """Does a plan's steps: intents first, then the rest; `stop_after` cuts it short.
+    def run(
+        self,
+        plan: Plan,
+        *,
+        stop_after: int | None = None,
+        random: Random | None = None,
+        fails: Collection[int] = (),
+    ) -> frozenset[int]:
+        """Does a plan's steps: intents first, then the rest; `stop_after` cuts it short. Gives the ids of those done.
 
-        In the plan's order, or with `random` in any other that its edges allow.
+        In the plan's order, or with `random` in any other that its edges allow. Those in `fails` come to nothing,
+        and those that need them are skipped.
         """
-        waiting = sorted(plan.steps, key=lambda step: not step.is_intent)
+        steps = sorted(plan.steps, key=lambda step: not step.is_intent)
+        if random is not None:
+            steps = _in_another_order(steps, random)
         done: set[int] = set()
-        while waiting and (stop_after is None or len(done) < stop_after):
-            step = waiting[0]
-            if random is not None and not step.is_intent:
-                ready = [one for one in waiting if one.before <= done]
-                # What comes late in the plan is often tried first: a missing edge shows.
-                step = random.choice((random.choice(ready), ready[-1]))
-            assert step.before <= done, f"step {step} runs before {step.before - done}"
-            waiting.remove(step)
-            self.do(step.action)
-            done.add(step.id)
+        lost: set[int] = set()
+        for step in steps[:stop_after]:
+            missing = step.before - done - lost
+            assert not missing, f"step {step} runs before {missing}"
+            skipped = step.after & lost
+            (lost if skipped or step.id in fails else done).add(step.id)
+            if step.id in done:
+                self.do(step.action)
+            elif not skipped and isinstance(step.action, WaitVm):
+                name = step.action.spec.name
+                self.records[name] = replace(self.records[name], health="unhealthy")
+        return frozenset(done)
 
     def do(self, action: Action) -> None:  # noqa: C901, PLR0912, PLR0915 - one arm each
         """Does one action."""
@@ -288,3 +301,18 @@ class SimulatedHost:
         else:
             self.links.pop(bridge, None)
             self.facts = replace(self.facts, route_localnet=False)
+
+
+def _in_another_order(steps: list[Step], random: Random) -> list[Step]:
+    """Some order that the edges allow, intents first."""
+    waiting, ordered, ended = list(steps), list[Step](), set[int]()
+    while waiting:
+        step = waiting[0]
+        if not step.is_intent:
+            ready = [one for one in waiting if one.before <= ended]
+            # What comes late in the plan is often tried first: a missing edge shows.
+            step = random.choice((random.choice(ready), ready[-1]))
+        waiting.remove(step)
+        ordered.append(step)
+        ended.add(step.id)
+    return ordered

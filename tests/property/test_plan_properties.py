@@ -13,6 +13,7 @@ from projects import DAMAGES, plan_for
 from simulated_host import SimulatedHost
 
 from vmmcompose.guest.scripts import script_digest
+from vmmcompose.model.actions import Action, RunProvision, StartVm, WaitVm
 from vmmcompose.model.desired import (
     Attachment,
     Condition,
@@ -27,7 +28,7 @@ from vmmcompose.model.desired import (
 )
 from vmmcompose.model.observed import Link
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import Plan
+from vmmcompose.model.plan import Plan, Step
 from vmmcompose.model.publicplan import plan_from_json, plan_to_json, publish
 
 PLAN_SCHEMA = Draft202012Validator(
@@ -162,6 +163,51 @@ def test_an_interrupted_run_is_finished_by_the_next(
     host.run(plan, stop_after=data.draw(st.integers(0, len(plan.steps))), random=random)
     host.run(plan_for(host, desired, UP), random=random)
     assert plan_for(host, desired, UP).changes == ()
+
+
+@settings(max_examples=300, deadline=None)
+@given(hosts(), projects(), st.data())
+def test_what_failed_is_finished_by_the_next_run(
+    host: SimulatedHost, desired: Desired, data: st.DataObject
+) -> None:
+    desired = bigger_disks(desired, host)
+    plan = plan_for(host, desired, UP)
+    can_fail = [step.id for step in plan.steps if not step.is_intent]
+    fails = data.draw(st.sets(st.sampled_from(can_fail), max_size=3)) if can_fail else set()
+    done = host.run(plan, fails=fails)
+    for step in plan.steps:
+        assert (step.id in done) == (step.id not in fails and step.after <= done)
+    host.run(plan_for(host, desired, UP))
+    assert plan_for(host, desired, UP).changes == ()
+
+
+@settings(max_examples=300, deadline=None)
+@given(hosts(), projects())
+def test_nobody_starts_before_its_dependencies_are_what_they_shall_be(
+    host: SimulatedHost, desired: Desired
+) -> None:
+    desired = bigger_disks(desired, host)
+    plan = plan_for(host, desired, UP)
+    steps: dict[str, list[Step]] = {vm.name: [] for vm in desired.vms}
+    for step in plan.steps:
+        steps.get(step.address.removeprefix("vm/"), []).append(step)
+    for vm in desired.vms:
+        for start in [step for step in steps[vm.name] if isinstance(step.action, StartVm)]:
+            for need in vm.depends_on:
+                found = [step.id for step in steps[need.vm] if _makes(step.action, need.condition)]
+                if found:  # else the condition holds already, or the other one shall not run
+                    assert found[-1] in (start.after if need.required else start.before)
+
+
+def _makes(action: Action, condition: Condition) -> bool:
+    """Whether an action is one after which the condition may hold."""
+    match condition:
+        case "started":
+            return isinstance(action, StartVm)
+        case "provisioned":
+            return isinstance(action, RunProvision)
+        case "healthy":
+            return isinstance(action, WaitVm) and action.until == "ready"
 
 
 @settings(max_examples=300, deadline=None)

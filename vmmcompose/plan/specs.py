@@ -139,9 +139,7 @@ def _spec(
         files=tuple(_file(vm, entry, observed, problems) for entry in vm.files),
         peers=lease.peers,
         volumes=vm.volumes,
-        provision=tuple(
-            _script(vm, index, script, observed, problems) for index, script in enumerate(vm.provision)
-        ),
+        provision=tuple(_script(vm, script, observed, problems) for script in vm.provision),
         restart=vm.restart,
         stop_grace_s=vm.stop_grace_s,
         prevent_delete=vm.prevent_delete,
@@ -217,9 +215,7 @@ def _file(vm: DesiredVm, entry: GuestFile, observed: Observed, problems: list[Pr
     return replace(entry, content=source.text)
 
 
-def _script(
-    vm: DesiredVm, index: int, script: Provision, observed: Observed, problems: list[Problem]
-) -> Provision:
+def _script(vm: DesiredVm, script: Provision, observed: Observed, problems: list[Problem]) -> Provision:
     """A script with its content, and without its origin: what a record knows of it is enough to run it again."""
     if not script.source:
         return script
@@ -229,7 +225,7 @@ def _script(
             Problem(
                 "no-such-file",
                 f"VM `{vm.name}`: cannot read {script.source} to provision it",
-                ("vms", vm.name, "provision", index),
+                ("vms", vm.name, "provision", script.name),
                 "is it a file of at most 1 MiB that you may read?",
             )
         )

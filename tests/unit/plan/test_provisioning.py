@@ -105,7 +105,7 @@ def test_a_script_file_is_read_and_a_missing_one_is_a_problem() -> None:
     assert step.action.provision == Provision("setup.sh", "echo here\n")
     host.sources["/srv/setup.sh"] = Source("missing")
     (problem,) = [p for p in plan_for(host, with_scripts(script)).problems if p.severity == "error"]
-    assert (problem.code, problem.at) == ("no-such-file", ("vms", "db", "provision", 0))
+    assert (problem.code, problem.at) == ("no-such-file", ("vms", "db", "provision", "setup.sh"))
 
 
 @pytest.mark.parametrize("required", [True, False])
