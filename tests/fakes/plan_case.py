@@ -46,8 +46,8 @@ class PlanCase:
     def desired(self) -> Desired:
         """What is planned for."""
         file = self.folder / "vmm.yaml"
-        desired = _parse(file if file.exists() else self.folder / "before.yaml")
-        return _with_power(desired, self.said.get("power", {}))
+        desired = parse_file(file if file.exists() else self.folder / "before.yaml")
+        return with_power(desired, self.said.get("power", {}))
 
     @property
     def options(self) -> Options:
@@ -65,7 +65,7 @@ class PlanCase:
         host.facts = replace(host.facts, **self.said.get("host", {}))
         before = self.folder / "before.yaml"
         if before.exists():
-            desired = _parse(before)
+            desired = parse_file(before)
             host.sources = _sources(self.said.get("files_before", self.said.get("files", {})))
             plan = plan_for(host, desired)
             fails = [step.id for step in plan.steps if _words(step) in self.said.get("fails", ())]
@@ -73,7 +73,7 @@ class PlanCase:
             host.run(plan, stop_after=self.said.get("stop_after"), fails=fails)
             stopped = dict.fromkeys(self.said.get("stopped_before", ()), "stopped")
             if stopped:
-                host.run(plan_for(host, _with_power(desired, stopped)))
+                host.run(plan_for(host, with_power(desired, stopped)))
         host.sources = _sources(self.said.get("files", {}))
         for name in _lines(self.folder / "damage"):
             {**DAMAGES, **ACCIDENTS}[name](host)
@@ -81,7 +81,11 @@ class PlanCase:
 
     def plan(self) -> Plan:
         """What the planner makes of it."""
-        return plan_for(self.host(), self.desired, self.options)
+        return self.plan_on(self.host())
+
+    def plan_on(self, host: SimulatedHost) -> Plan:
+        """What the planner makes of it on this host."""
+        return plan_for(host, self.desired, self.options)
 
     def replan(self, host: SimulatedHost) -> Plan:
         """What is left to do on a host that the plan was applied to; what was asked for once is not again."""
@@ -127,11 +131,13 @@ def _problem(problem: Problem) -> str:
     return f"{problem.severity}[{problem.code}] {at}: {problem.message} ({problem.hint})\n"
 
 
-def _parse(file: Path) -> Desired:
+def parse_file(file: Path) -> Desired:
+    """The project that a case's manifest means."""
     return parse_manifest(file.read_bytes(), file.name, BASE_DIR).desired
 
 
-def _with_power(desired: Desired, power: dict[str, Any]) -> Desired:
+def with_power(desired: Desired, power: dict[str, Any]) -> Desired:
+    """The project with another power for the VMs named; `*` stands for all."""
     unknown = power.keys() - {vm.name for vm in desired.vms} - {"*"}
     assert not unknown, f"there is no VM {unknown}"
     vms = [replace(vm, power=power.get(vm.name, power.get("*", vm.power))) for vm in desired.vms]

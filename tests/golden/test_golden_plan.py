@@ -9,13 +9,17 @@ import os
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from plan_case import plan_text, read_case, steps_text
 from projects import DAMAGES
 
-from vmmcompose.model.publicplan import plan_to_json, publish
+from vmmcompose.model.publicplan import plan_from_json, plan_to_json, publish
 
 CASES = Path(__file__).parent / "plan"
 NAMES = sorted(case.name for case in CASES.iterdir() if case.is_dir())
+SCHEMA = Draft202012Validator(
+    json.loads((Path(__file__).parents[2] / "schemas" / "plan.schema.json").read_text(encoding="utf-8"))
+)
 INPUTS = {"vmm.yaml", "before.yaml", "damage", "options.json"}
 
 
@@ -34,6 +38,14 @@ def test_plan_reads_as_it_should(name: str) -> None:
     if (CASES / name / "plan.json").exists():
         value = json.dumps(plan_to_json(publish(plan)), indent=2, sort_keys=True, ensure_ascii=False)
         check(CASES / name / "plan.json", value + "\n")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_its_json_keeps_to_the_schema_and_comes_back(name: str) -> None:
+    public = publish(read_case(CASES / name).plan())
+    value = json.loads(json.dumps(plan_to_json(public)))
+    SCHEMA.validate(value)
+    assert plan_from_json(value) == public
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -3,8 +3,9 @@
 import click
 
 from vmmcompose.cli import complete
-from vmmcompose.cli.invocation import Invocation, Seconds, pass_invocation
+from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.cli.project import choose, load_desired, target_option, targets
+from vmmcompose.cli.timeouts import timeout_option, wait_timeout_option
 from vmmcompose.errors import UsageError
 from vmmcompose.model.options import Options
 
@@ -58,12 +59,8 @@ def _print_schema(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.option("--no-wait", is_flag=True, help="As if `up --no-wait` was asked for.")
-@click.option(
-    "--timeout",
-    type=Seconds(min=0, min_open=True),
-    metavar="SECONDS",
-    help="As if `up --timeout` was asked for.",
-)
+@timeout_option
+@wait_timeout_option
 @click.option("--recreate", is_flag=True, help="As if `up --recreate` was asked for.")
 @click.option("--remove-orphans", is_flag=True, help="As if `up --remove-orphans` was asked for.")
 @pass_invocation
@@ -73,6 +70,7 @@ def plan(
     target: tuple[str, ...],
     out: str | None,
     timeout: float | None,
+    wait_timeout: float | None,
     *,
     no_wait: bool,
     refresh: bool,
@@ -96,6 +94,7 @@ def plan(
         remove_orphans=remove_orphans,
         wait=not no_wait,
         timeout_s=timeout,
+        wait_timeout_s=wait_timeout,
     )
     changes = show_plan(invocation, desired, options, as_json=as_json, refresh=refresh, out=out or "")
     return 2 if changes and detailed_exitcode else 0

@@ -143,6 +143,7 @@ def _plain(step: Step) -> Json:
         "action": type(step.action).__name__,
         **action,
         "after": sorted(step.after),
+        "weak": sorted(step.weak),
     }
 
 

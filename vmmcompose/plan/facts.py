@@ -9,9 +9,11 @@ from hashlib import sha256
 
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.observed import Link, Observed, RuleSet
+from vmmcompose.model.paths import tap_name
 from vmmcompose.model.record import Record
 from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import host_name
+from vmmcompose.network.addresses import vm_id
 from vmmcompose.plan.view import MIB
 
 _RECORDED = ("image", "kernel", "cpus", "memory_mib", "disk_mib", "ip", "driver")
@@ -21,15 +23,20 @@ def gather_facts(desired: Desired, observed: Observed, settings: Settings) -> tu
     """Names and values, sorted by name; what is not there has no entry."""
     found = dict(_host(observed, settings))
     names = {host_name(desired.project, vm.name): vm.name for vm in desired.vms}
+    # A VM without a record has the id it would get: its process and its TAP may be there all the same.
+    ids = {vm_id(settings.data_dir, name): vm for name, vm in names.items()}
     for record in observed.records:
         if record.spec.name in names or (desired.project and record.spec.project == desired.project):
-            names[record.spec.name] = record.spec.vm
+            names[record.spec.name] = ids[record.spec.id] = record.spec.vm
             found |= dict(_record(record))
-            found |= dict(_tap(record, observed))
+    links = observed.links or {}
+    for identity, vm in ids.items():
+        tap = links.get(tap_name(identity))
+        if tap is not None:
+            found[f"vm/{vm}: its TAP {tap.name}"] = _link(tap)
     for process in observed.processes:
-        vm = next((r.spec.vm for r in observed.records if r.spec.id == process.vm_id), "")
-        if vm and host_name(desired.project, vm) in names:
-            found[f"vm/{vm}: its process"] = f"pid {process.process.pid}"
+        if process.vm_id in ids:
+            found[f"vm/{ids[process.vm_id]}: its process"] = f"pid {process.process.pid}"
     for name, vm in names.items():
         disk = observed.disks.get(name)
         if disk is not None:
@@ -59,12 +66,6 @@ def _record(record: Record) -> Iterator[tuple[str, str]]:
     yield f"vm/{spec.vm}: its record", " ".join(filter(None, (record.state, record.health)))
     for name in _RECORDED:
         yield f"vm/{spec.vm}: {name.removesuffix('_mib')} in its record", str(getattr(spec, name))
-
-
-def _tap(record: Record, observed: Observed) -> Iterator[tuple[str, str]]:
-    tap = (observed.links or {}).get(record.spec.tap)
-    if tap is not None:
-        yield f"vm/{record.spec.vm}: its TAP {tap.name}", _link(tap)
 
 
 def _link(link: Link) -> str:

@@ -9,6 +9,7 @@ from vmmcompose.model.savedplan import Pairs, SavedPlan
 from vmmcompose.render.blocks import reason_text
 
 FACTS_SHOWN = 12
+REASONS_SHOWN = 6
 IN_RECORD = " in its record"
 """How the names of facts end that are fields of a record."""
 _SHARED = ("network", "files", "taps")
@@ -85,6 +86,8 @@ def _done(change: Change) -> str:
 
 def _because(change: Change, before: str) -> str:
     reasons = [reason_text(reason) for reason in change.reasons]
+    if len(reasons) > REASONS_SHOWN:
+        reasons = [*reasons[: REASONS_SHOWN - 1], f"{len(reasons) - REASONS_SHOWN + 1} more"]
     return f"{before}{', '.join(reasons)}" if reasons else ""
 
 
