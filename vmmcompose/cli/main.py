@@ -21,6 +21,7 @@ COMMANDS = {
     "plan": Entry(f"{_CLI}.plan", "plan", "Show what `up` would do, and why", _PROJECT),
     "apply": Entry(f"{_CLI}.apply", "apply", "Do a saved plan, exactly that or nothing", _PROJECT),
     "graph": Entry(f"{_CLI}.graph", "graph", "Draw the project, or the steps of a plan", _PROJECT),
+    "export": Entry(f"{_CLI}.export", "export", "Write the project down for another engine", _PROJECT),
     "ps": Entry(f"{_CLI}.ps", "ps", "List VMs", _PROJECT),
     "list": Entry(f"{_CLI}.ps", "list_all", "List the VMs of all projects", _PROJECT),
     "logs": Entry(f"{_CLI}.logs", "logs", "Show what guests printed on their consoles", _PROJECT),

@@ -20,6 +20,22 @@ def write_file(path: str, text: str) -> None:
         raise HostError(f"cannot write {path}: {error.strerror}") from error
 
 
+def make_folder(path: str) -> None:
+    """Makes a folder for files, where it is not there.
+
+    Raises:
+        HostError: it cannot be made.
+    """
+    import os
+
+    from vmmcompose.errors import HostError
+
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise HostError(f"cannot make {path}: {error.strerror}") from error
+
+
 def show(path: str | None, text: str) -> None:
     """The text, where the user wants it.
 

@@ -18,13 +18,12 @@ from vmmcompose.host.scopes import booted_with_systemd
 from vmmcompose.model.autostart import Enabled
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.settings import Settings
+from vmmcompose.model.units import FIREWALLS, command_line, unit_word
 
 UNITS = "/etc/systemd/system"
 SCHEMA_VERSION = 1
 _MARK = "# Written by `vmm autostart` for the data folder"
 _TIMEOUT_S = 60
-_FIREWALLS = "firewalld.service ufw.service nftables.service netfilter-persistent.service docker.service"
-"""They rewrite or flush rules when they start: ours come after them."""
 
 
 def read_enabled(paths: Paths) -> Enabled:
@@ -82,17 +81,17 @@ def unit_text(settings: Settings, environment: Mapping[str, str]) -> str:
         "# `vmm autostart disable` removes it.",
         "[Unit]",
         "Description=VMs of vmm that ran when the host went down",
-        f"After=network-online.target {_FIREWALLS}",
+        f"After=network-online.target {FIREWALLS}",
         "Wants=network-online.target",
-        f"RequiresMountsFor={_quoted(data_dir)}",
+        f"RequiresMountsFor={unit_word(data_dir)}",
         "",
         "[Service]",
         "Type=oneshot",
         "RemainAfterExit=yes",
         "KillMode=process",
         "TimeoutStartSec=infinity",
-        *(f"Environment={_quoted(f'{name}={value}')}" for name, value in sorted(environment.items())),
-        f"ExecStart={' '.join(_quoted(word).replace('$', '$$') for word in program)}",
+        *(f"Environment={unit_word(f'{name}={value}')}" for name, value in sorted(environment.items())),
+        f"ExecStart={command_line(program)}",
         "",
         "[Install]",
         "WantedBy=multi-user.target",
@@ -165,12 +164,6 @@ def unit_installed(settings: Settings) -> bool:
     """Whether systemd will run the unit at boot."""
     name = unit_name(settings)
     return os.path.exists(f"{UNITS}/{name}") and os.path.islink(f"{UNITS}/multi-user.target.wants/{name}")
-
-
-def _quoted(text: str) -> str:
-    """A word in a unit file: quoted, with specifiers taken literally (systemd.syntax(7))."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'"{escaped}"'
 
 
 def _reload() -> None:

@@ -50,6 +50,7 @@ def offered(place: Path, line: str, **more: str) -> list[str]:
         ("vmm up web w", []),
         ("vmm plan --j", ["--json"]),
         ("vmm graph --format ", ["mermaid", "dot", "svg"]),
+        ("vmm export --to k", ["kubevirt"]),
         ("vmm ssh ", ["db", "solo", "web"]),
         ("vmm ssh web ", []),
         ("vmm -p bank ssh ", ["solo", "vault"]),

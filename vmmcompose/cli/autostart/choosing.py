@@ -49,7 +49,7 @@ def enable(invocation: Invocation, vms: tuple[str, ...], project: str | None) ->
     settings, paths = invocation.settings(), invocation.paths()
     with _list_lock(invocation):
         autostart.write_enabled(paths, autostart.read_enabled(paths).with_(chosen))
-        unit = autostart.install_unit(settings, _environment(invocation))
+        unit = autostart.install_unit(settings, unit_environment(invocation))
     invocation.say(f"{_words(chosen)}: brought up at boot if it ran before ({unit})")
 
 
@@ -156,7 +156,7 @@ def _list_lock(invocation: Invocation) -> Any:  # noqa: ANN401 - a context manag
     return hold(invocation.paths().lock("autostart"), "what starts at boot", on_wait=invocation.say)
 
 
-def _environment(invocation: Invocation) -> dict[str, str]:
+def unit_environment(invocation: Invocation) -> dict[str, str]:
     """The settings that differ from those built in, as variables. `vm_defaults` matter to new VMs only."""
     from vmmcompose.host.settingkeys import KEYS
     from vmmcompose.host.settings import read_settings
