@@ -55,7 +55,7 @@ def export(invocation: Invocation, target: str, output: str | None, *, strict: b
     from vmmcompose.model.plan import Plan
     from vmmcompose.render.export import export as write
 
-    desired = _filled(invocation, load_desired(invocation, from_records=True), target)
+    desired = _filled(invocation, load_desired(invocation, from_records=False), target)
     made = write(desired, target, _installation(invocation))
     if strict and made.notes:
         _refuse(invocation, [replace(note, severity="error") for note in made.notes])

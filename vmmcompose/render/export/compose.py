@@ -93,7 +93,7 @@ def _service(service: Service, notes: list[Problem]) -> dict[str, Any]:
         body["healthcheck"] = _healthcheck(vm, vm.healthcheck, notes)
     body["restart"] = _RESTART[vm.restart]
     body["stop_grace_period"] = seconds(vm.stop_grace_s)
-    if vm.replica_of:
+    if service.count > 1:
         update = {"parallelism": min(vm.max_unavailable, service.count)}
         body["deploy"] = {"replicas": service.count, "update_config": update}
     return body
