@@ -17,7 +17,8 @@ from typing import TypeVar
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "tests" / "fakes"))
 
-from simulated_host import CAPABILITIES, SimulatedHost  # noqa: E402 - found through the line above
+from known_drivers import CAPABILITIES  # noqa: E402 - found through the line above
+from simulated_host import SimulatedHost  # noqa: E402 - found through the line above
 
 from vmmcompose.manifest import parse_manifest  # noqa: E402
 from vmmcompose.model.desired import Desired  # noqa: E402

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from simulated_host import CAPABILITIES, SimulatedHost
+from known_drivers import CAPABILITIES
+from simulated_host import SimulatedHost
 
 from vmmcompose.model.desired import Dependency, Desired, DesiredVm, Forward, Mount
 from vmmcompose.model.observed import RuleSet

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import assert_never
 
+from step_orders import in_another_order
+
 from vmmcompose.guest.scripts import script_digest
 from vmmcompose.model.actions import (
     Action,
@@ -38,7 +40,6 @@ from vmmcompose.model.actions import (
     WriteGuestFiles,
     WriteRecord,
 )
-from vmmcompose.model.capabilities import Capabilities
 from vmmcompose.model.desired import Desired, Provision
 from vmmcompose.model.observed import (
     Disk,
@@ -54,7 +55,7 @@ from vmmcompose.model.observed import (
     VmProcess,
     VolumeImage,
 )
-from vmmcompose.model.plan import Plan, Step
+from vmmcompose.model.plan import Plan
 from vmmcompose.model.record import NETWORKED, Process, Record
 from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import VmSpec
@@ -64,10 +65,6 @@ from vmmcompose.network.rules import wanted_rules
 
 MIB = 1024 * 1024
 BOOT = "boot-1"
-CAPABILITIES = {
-    "qemu": Capabilities("qemu", ("bzimage", "vmlinux"), 32, 24, 2047),
-    "firecracker": Capabilities("firecracker", ("vmlinux",), 32, 12, 2048),
-}
 
 
 @dataclass
@@ -144,7 +141,7 @@ class SimulatedHost:
         """
         steps = sorted(plan.steps, key=lambda step: not step.is_intent)
         if random is not None:
-            steps = _in_another_order(steps, random)
+            steps = in_another_order(steps, random)
         done: set[int] = set()
         lost: set[int] = set()
         for step in steps[:stop_after]:
@@ -301,18 +298,3 @@ class SimulatedHost:
         else:
             self.links.pop(bridge, None)
             self.facts = replace(self.facts, route_localnet=False)
-
-
-def _in_another_order(steps: list[Step], random: Random) -> list[Step]:
-    """Some order that the edges allow, intents first."""
-    waiting, ordered, ended = list(steps), list[Step](), set[int]()
-    while waiting:
-        step = waiting[0]
-        if not step.is_intent:
-            ready = [one for one in waiting if one.before <= ended]
-            # What comes late in the plan is often tried first: a missing edge shows.
-            step = random.choice((random.choice(ready), ready[-1]))
-        waiting.remove(step)
-        ordered.append(step)
-        ended.add(step.id)
-    return ordered

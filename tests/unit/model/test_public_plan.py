@@ -34,7 +34,8 @@ VALID = Draft202012Validator(SCHEMA)
 TEXT = st.text(max_size=12)
 COUNTS = st.integers(0, 9)
 ADDRESSES = st.one_of(
-    TEXT.map(lambda t: f"vm/x{t}"), st.sampled_from(("network", "files", "taps", "volume/v"))
+    st.from_regex(r"(vm|volume)/[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?", fullmatch=True),
+    st.sampled_from(("network", "files", "taps")),
 )
 REASONS = st.builds(Reason, TEXT, TEXT, TEXT, TEXT)
 PUBLIC = st.builds(
