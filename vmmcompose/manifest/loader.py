@@ -4,10 +4,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vmmcompose.manifest.mappings import fill_mapping
-from vmmcompose.manifest.nodes import Node, Span, scalar
-from vmmcompose.manifest.replicas import VARIABLE, marked
+from vmmcompose.manifest.nodes import File, Node, Span, Tag, scalar
 from vmmcompose.manifest.scalars import plain_value
-from vmmcompose.manifest.source import At, SourceMap
+from vmmcompose.manifest.source import At
 from vmmcompose.model.problem import Problem
 
 MAX_DEPTH = 64
@@ -17,6 +16,8 @@ MAX_ALIASED = 250_000
 _GIVEN_UP = "maximum nesting depth"
 """What libyaml says from 0.2.6 on about more than a thousand levels."""
 _TAG = "tag:yaml.org,2002:"
+_MERGING: dict[str, Tag] = {"!reset": "reset", "!override": "override"}
+"""The only tags that mean something in a manifest, those of compose's merging."""
 _CORE = {"str": (str,), "int": (int,), "float": (float, int), "bool": (bool,), "null": (type(None),)}
 
 
@@ -40,9 +41,9 @@ class _Frame:
 class Loader:
     """Composes one file. `problems` gathers what does not stop the reading."""
 
-    def __init__(self, text: str, filename: str) -> None:
+    def __init__(self, text: str, filename: str, base_dir: str = "/") -> None:
         self._text = text
-        self._places = SourceMap(filename, text, None)
+        self._file = File(filename, text, base_dir)
         self._begin()
 
     def _begin(self) -> None:
@@ -51,6 +52,7 @@ class Loader:
         self._stack: list[_Frame] = []
         self._root: Node | None = None
         self._aliased = 0
+        self.tagged = False
 
     def load(self, *, pure: bool = False) -> Node | None:
         """The root, or None for an empty file. `pure` keeps away from libyaml.
@@ -83,7 +85,7 @@ class Loader:
                 return self.load(pure=True)
             from vmmcompose.manifest.syntax import syntax_problem
 
-            raise LoadError(syntax_problem(error, self._text, self._places)) from None
+            raise LoadError(syntax_problem(error, self._file)) from None
         return self._root
 
     def _document(self, event: Any) -> None:  # noqa: ANN401 - PyYAML's types say no more
@@ -95,17 +97,20 @@ class Loader:
 
     def _scalar(self, event: Any) -> None:  # noqa: ANN401
         text, span = event.value, _span(event)
-        value = plain_value(text) if event.implicit[0] else text
+        value, plain = plain_value(text) if event.implicit[0] else text, event.implicit[0]
+        tag: Tag = ""
         if event.tag:
-            value = self._tagged(event.tag, text, span)
+            tag = _MERGING.get(event.tag, "")
+            plain = bool(tag) and not event.style
+            value = self._tagged(event.tag, text, span) if not tag else plain_value(text) if plain else text
         if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
             self._note(
                 "encoding", "this string holds half of a surrogate pair", span, r"write \UXXXXXXXX instead"
             )
             value = text = text.encode("utf-8", "replace").decode()
-        if VARIABLE in text and not self._reads_key():
-            value = text = marked(text, plain=event.implicit[0])
-        node = scalar(value, text, span, plain=event.implicit[0])
+        node = scalar(value, text, span, self._file, plain=plain)
+        if tag:
+            node.tag, self.tagged = tag, True
         if event.anchor:
             self._anchors[event.anchor] = node
         self._add(node)
@@ -139,8 +144,10 @@ class Loader:
 
     def _start(self, event: Any) -> None:  # noqa: ANN401
         span = _span(event)
-        node = Node("list" if type(event).__name__ == "SequenceStartEvent" else "map", span)
-        if event.tag and event.tag not in ("!", _TAG + ("seq" if node.kind == "list" else "map")):
+        node = Node("list" if type(event).__name__ == "SequenceStartEvent" else "map", span, self._file)
+        if event.tag in _MERGING:
+            node.tag, self.tagged = _MERGING[event.tag], True
+        elif event.tag and event.tag not in ("!", _TAG + ("seq" if node.kind == "list" else "map")):
             self._foreign(event.tag, span)
         if len(self._stack) >= MAX_DEPTH:
             self._too_deep(span)
@@ -179,10 +186,6 @@ class Loader:
             frame.entries.append((frame.key, node))
             frame.key = None
 
-    def _reads_key(self) -> bool:
-        frame = self._stack[-1] if self._stack else None
-        return frame is not None and frame.node.kind == "map" and frame.key is None
-
     def _at(self) -> At:
         """The manifest path of what is being read."""
         parts: list[str | int] = []
@@ -195,7 +198,9 @@ class Loader:
 
     def _foreign(self, tag: str, span: Span) -> None:
         shown = tag.replace(_TAG, "!!")
-        self._note("tag", f"the tag `{shown}` means nothing here", span, "a manifest holds plain values only")
+        self._note(
+            "tag", f"the tag `{shown}` means nothing here", span, "the only tags are `!reset` and `!override`"
+        )
 
     def _too_deep(self, span: Span) -> None:
         self._refuse(
@@ -203,10 +208,10 @@ class Loader:
         )
 
     def _note(self, code: str, message: str, span: Span, hint: str) -> None:
-        self.problems.append(Problem(code, message, self._at(), hint, place=self._places.at_span(span)))
+        self.problems.append(Problem(code, message, self._at(), hint, place=self._file.place(span)))
 
     def _refuse(self, code: str, message: str, span: Span, hint: str) -> None:
-        raise LoadError(Problem(code, message, self._at(), hint, place=self._places.at_span(span)))
+        raise LoadError(Problem(code, message, self._at(), hint, place=self._file.place(span)))
 
 
 def _span(event: Any) -> Span:  # noqa: ANN401

@@ -19,6 +19,8 @@ def fill_mapping(node: Node, entries: Iterable[tuple[Node, Node]], note: Note) -
     for key, value in entries:
         if key.kind != "scalar":
             note("key-type", "a key must be a word, not a list or a mapping", key.span, "")
+        elif key.tag:
+            note("tag", f"the tag `!{key.tag}` stands before a key", key.span, "put it behind the `:`")
         elif key.plain and key.text == MERGE:
             if merge is None:
                 merge, sources = key, _sources(value, note)

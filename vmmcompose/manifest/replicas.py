@@ -9,17 +9,13 @@ from typing import Any
 from vmmcompose.manifest.scalars import plain_value
 from vmmcompose.manifest.source import At
 
-VARIABLE = "${VMM_INDEX}"
+NAME = "VMM_INDEX"
+VARIABLE = f"${{{NAME}}}"
 INDEX = "\x00VMM_INDEX\x00"
 """The mark in a string."""
 PLAIN_INDEX = "\x00VMM_INDEX plain\x00"
-"""The mark in a scalar without quotes: a number, where it looks like one in the end."""
+"""The mark in a scalar that is no string: a number, where it looks like one in the end."""
 _EDGE = "\x00"
-
-
-def marked(text: str, *, plain: bool) -> str:
-    """A scalar's text with marks for the variable."""
-    return text.replace(VARIABLE, PLAIN_INDEX if plain else INDEX)
 
 
 def filled(value: Any, number: int) -> Any:  # noqa: ANN401 - any data

@@ -43,7 +43,12 @@ class Report:
         return numbered_text(self.sources.written(at), self.replica)
 
     def add(self, code: str, at: At, message: str, hint: str = "", *, on_key: bool = False) -> None:
-        """Adds a problem whose message is a whole sentence; `on_key` puts the caret under the key."""
+        """Adds a problem whose message is a whole sentence; `on_key` puts the caret under the key.
+
+        Nothing is said about a value whose variables have a problem already.
+        """
+        if self.sources.spoilt(at):
+            return
         place = self.sources.key(at) if on_key else self.sources.place(at)
         self.problems.append(Problem(code, message, at, hint, place=place))
 

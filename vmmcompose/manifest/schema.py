@@ -51,6 +51,49 @@ def keys_of(name: str) -> tuple[str, ...]:
     return tuple(_schema()["$defs"][name]["properties"])
 
 
+def types_at(at: At) -> frozenset[str]:
+    """What a value at a manifest path may be, in the schema's words; nothing for a place it does not know."""
+    return _types(tuple("*" if index == 1 and at[0] in _NAMED else part for index, part in enumerate(at)))
+
+
+_NAMED = ("vms", "volumes")
+"""Top-level mappings whose keys are the user's own names."""
+
+
+@functools.lru_cache(maxsize=1024)
+def _types(at: At) -> frozenset[str]:
+    found = [_schema()]
+    for part in at:
+        found = [below for schema in found for one in _alternatives(schema) for below in _inside(one, part)]
+    types: set[str] = set()
+    for schema in found:
+        for one in _alternatives(schema):
+            named = one.get("type", ())
+            types.update((named,) if isinstance(named, str) else named)
+            types.update("string" for choice in one.get("enum", ()) if isinstance(choice, str))
+    return frozenset(types)
+
+
+def _alternatives(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if "$ref" in schema:
+        schema = {**_schema()["$defs"][schema["$ref"].rpartition("/")[2]], **schema}
+        del schema["$ref"]
+    yield schema
+    for one in schema.get("oneOf", ()):
+        yield from _alternatives(one)
+
+
+def _inside(schema: dict[str, Any], part: str | int) -> Iterator[dict[str, Any]]:
+    if isinstance(part, int):
+        if isinstance(schema.get("items"), dict):
+            yield schema["items"]
+        return
+    if part in schema.get("properties", ()):
+        yield schema["properties"][part]
+    elif isinstance(schema.get("additionalProperties"), dict):
+        yield schema["additionalProperties"]
+
+
 @functools.cache
 def _schema() -> dict[str, Any]:
     schema: dict[str, Any] = json.loads(schema_text())

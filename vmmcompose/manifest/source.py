@@ -1,30 +1,26 @@
-"""Where in the file a part of the manifest stands."""
+"""Where in the files a part of the manifest stands."""
 
 from collections.abc import Iterable
 from dataclasses import replace
 
-from vmmcompose.manifest.nodes import Node, Span
-from vmmcompose.manifest.text import LINE_BREAK
+from vmmcompose.manifest.nodes import Node
 from vmmcompose.model.problem import Place, Problem
 
 At = tuple[str | int, ...]
 
 
 class SourceMap:
-    """Turns a manifest path such as `("vms", "web", "cpus")` into a place in the file.
+    """Turns a manifest path such as `("vms", "web", "cpus")` into a place in a file.
 
-    A list's entry has its index in the file, and a name for those who know `Desired` only: a mount its tag, a
+    A list's entry has its index in the manifest, and a name for those who know `Desired` only: a mount its tag, a
     forward `*:8080/tcp` (or with its bind address), a file its path, a dependency, a volume, a script its name.
     A replica is found where its VM stands.
     """
 
-    __slots__ = ("_entries", "_file", "_lines", "_replicas", "_root", "_text")
+    __slots__ = ("_entries", "_replicas", "_root")
 
-    def __init__(self, file: str, text: str, root: Node | None) -> None:
-        self._file = file
-        self._text = text
+    def __init__(self, root: Node | None) -> None:
         self._root = root
-        self._lines: list[str] | None = None
         self._entries: dict[At, str | int] = {}
         self._replicas: dict[str, str] = {}
 
@@ -45,7 +41,7 @@ class SourceMap:
         )
 
     def __contains__(self, at: At) -> bool:
-        """Whether the file has this part."""
+        """Whether the manifest has this part."""
         return len(self._walk(at)) > len(at)
 
     def place(self, at: At) -> Place | None:
@@ -61,7 +57,7 @@ class SourceMap:
             return None
         key, node = trail[-1]
         empty = node.span[:2] == node.span[2:]
-        return self.at_span(key.span if key and (node.kind != "scalar" or empty) else node.span)
+        return (key if key and (node.kind != "scalar" or empty) else node).place
 
     def key(self, at: At) -> Place | None:
         """Like `place`, but the key's span even where the value is a scalar."""
@@ -69,20 +65,17 @@ class SourceMap:
         if len(trail) <= len(at):
             return self.place(at)
         key, node = trail[-1]
-        return self.at_span((key or node).span)
+        return (key or node).place
 
     def written(self, at: At) -> str:
         """A scalar's text as it stands in the file; empty where there is none."""
         trail = self._walk(at)
         return trail[-1][1].text if len(trail) > len(at) else ""
 
-    def at_span(self, span: Span) -> Place:
-        """The place of a span, cut to its first line."""
-        line, column, last, end = span
-        text = self._line(line)
-        if last > line:
-            end = len(text.rstrip())
-        return Place(self._file, line + 1, column + 1, max(end, column + 1) + 1, text)
+    def spoilt(self, at: At) -> bool:
+        """Whether a problem about just this scalar has been told already."""
+        trail = self._walk(at)
+        return bool(trail) and trail[-1][1].spoilt
 
     def _walk(self, at: At) -> list[tuple[Node | None, Node]]:
         """(key, value) of every part of `at` that exists, the root first."""
@@ -101,8 +94,3 @@ class SourceMap:
             trail.append((node.keys.get(part) if isinstance(part, str) else None, child))
             node = child
         return trail
-
-    def _line(self, number: int) -> str:
-        if self._lines is None:
-            self._lines = LINE_BREAK.split(self._text)
-        return self._lines[number] if number < len(self._lines) else ""

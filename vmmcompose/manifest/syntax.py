@@ -1,11 +1,11 @@
 """What PyYAML says about a broken file, in words that help whoever typed it."""
 
+import re
 from typing import NamedTuple
 
 from yaml import MarkedYAMLError
 
-from vmmcompose.manifest.source import SourceMap
-from vmmcompose.manifest.text import LINE_BREAK
+from vmmcompose.manifest.nodes import File
 from vmmcompose.model.problem import Problem
 
 
@@ -66,10 +66,11 @@ _ADVICE = (
     _Advice("incompatible YAML", "this version of YAML is not known", "leave the `%YAML` line out"),
     _Advice("found a tab character", "a tab cannot indent YAML", "indent with spaces"),
 )
+_IN_BRACES = re.compile(r"\$\{[A-Za-z_][^{}]*\}")
 _TAB = ("a tab cannot indent YAML", "indent with spaces")
 
 
-def syntax_problem(error: MarkedYAMLError, text: str, places: SourceMap) -> Problem:
+def syntax_problem(error: MarkedYAMLError, file: File) -> Problem:
     """The problem that a parser's error stands for."""
     said = error.problem or "it breaks off"
     mark = error.problem_mark or error.context_mark
@@ -80,8 +81,11 @@ def syntax_problem(error: MarkedYAMLError, text: str, places: SourceMap) -> Prob
         if advice.at_start and error.context_mark:
             mark = error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
-    lines = LINE_BREAK.split(text)
+    lines = file.lines
     line = min(line, len(lines) - 1)
+    variable = _IN_BRACES.search(lines[line])
+    if advice and advice.hint == _CLOSE and variable:
+        hint = f'inside `{{ }}` and `[ ]` a variable needs quotes: `"{variable[0]}"`'
     if "cannot start any token" in said:
         message, hint = _stray(lines[line][column : column + 1])
     elif "mapping values are" in said and ":" not in lines[line][:column]:
@@ -92,7 +96,7 @@ def syntax_problem(error: MarkedYAMLError, text: str, places: SourceMap) -> Prob
         and "\t" in lines[line][: len(lines[line]) - len(lines[line].lstrip())]
     ):
         message, hint = _TAB
-    return Problem("yaml-syntax", message, hint=hint, place=places.at_span((line, column, line, column + 1)))
+    return Problem("yaml-syntax", message, hint=hint, place=file.place((line, column, line, column + 1)))
 
 
 def _stray(character: str) -> tuple[str, str]:

@@ -14,41 +14,41 @@ _FORBIDDEN = re.compile(
 """What YAML 1.2 calls unprintable (section 5.1), and the three line breaks of Unicode that YAML 1.1 knew."""
 
 
-def read_text(data: bytes, filename: str) -> str | Problem:
-    """The manifest as text, without a byte order mark; or why it is none."""
+def read_text(data: bytes, filename: str, what: str = "the manifest") -> str | Problem:
+    """A file as text, without a byte order mark; or why it is none. `what` it is called in messages."""
     if len(data) > MAX_BYTES:
         return Problem(
             "too-large",
-            f"the manifest is {len(data) / MAX_BYTES:.1f} MiB, more than the 1 MiB that vmm reads",
+            f"{what} is {len(data) / MAX_BYTES:.1f} MiB, more than the 1 MiB that vmm reads",
             hint="put the contents of large files beside the manifest and name them with `source:`",
             place=Place(filename, 1, 1, 1),
         )
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        return _not_utf8(data, error.start, filename)
+        return _not_utf8(data, error.start, filename, what)
     text = text.removeprefix("\ufeff")
     if "\0" in text:
         hint = "did another file get the manifest's name?"
-        return Problem("binary", "the manifest is not a text file", hint=hint, place=Place(filename, 1, 1, 1))
+        return Problem("binary", f"{what} is not a text file", hint=hint, place=Place(filename, 1, 1, 1))
     found = _FORBIDDEN.search(text)
-    return _unprintable(text, found.start(), filename) if found else text
+    return _unprintable(text, found.start(), filename, what) if found else text
 
 
-def _not_utf8(data: bytes, start: int, filename: str) -> Problem:
+def _not_utf8(data: bytes, start: int, filename: str, what: str) -> Problem:
     before = LINE_BREAK.split(data[:start].decode("utf-8").removeprefix("\ufeff"))
     rest = LINE_BREAK.split(data[start:].decode("utf-8", "backslashreplace"), maxsplit=1)[0]
     column = len(before[-1]) + 1
     utf16 = data[:2] in (b"\xff\xfe", b"\xfe\xff")
     return Problem(
         "encoding",
-        f"the manifest is not UTF-8: byte 0x{data[start]:02x}",
+        f"{what} is not UTF-8: byte 0x{data[start]:02x}",
         hint="save it as UTF-8" + (" (it looks like UTF-16)" if utf16 else ""),
         place=Place(filename, len(before), column, column + 4, before[-1] + rest),
     )
 
 
-def _unprintable(text: str, start: int, filename: str) -> Problem:
+def _unprintable(text: str, start: int, filename: str, what: str) -> Problem:
     code = ord(text[start])
     before = LINE_BREAK.split(text[:start])
     column = len(before[-1]) + 1
@@ -57,7 +57,7 @@ def _unprintable(text: str, start: int, filename: str) -> Problem:
     line = before[-1] + LINE_BREAK.split(text[start:], maxsplit=1)[0]
     return Problem(
         "control-character",
-        f"the manifest holds the control character U+{code:04X}",
+        f"{what} holds the control character U+{code:04X}",
         hint=hint,
         place=Place(filename, len(before), column, column + 1, line),
     )
