@@ -24,12 +24,14 @@ from vmmcompose.model.options import Options
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.plan import Event, Outcome, Plan
 from vmmcompose.model.problem import Problem
+from vmmcompose.model.reading import Reading
 from vmmcompose.model.settings import Settings
 from vmmcompose.observe import observe, observe_recorded, renew
 from vmmcompose.plan import make_plan
 
 if TYPE_CHECKING:
     from vmmcompose.apply import Context
+    from vmmcompose.manifest import Manifest
 
 ROUNDS = 3
 """How often the host is put right when other projects change what is shared at the same time."""
@@ -40,21 +42,16 @@ class Project:
     """A manifest as read."""
 
     desired: Desired
-    file: str
-    """The manifest's absolute path."""
+    reading: Reading
+    """How it was read, with the files that were found."""
     settings: Settings
-    name: str = ""
-    """The project's name where the user gave one."""
 
     def locate(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
         """The problems with the lines of the manifest they speak of."""
         if not any(problem.at and not problem.place for problem in problems):
             return tuple(problems)
-        from vmmcompose.manifest import parse_manifest
-
-        data = manifests.read_manifest(self.file)
-        sources = parse_manifest(data, *_names(self.file), settings=self.settings, project=self.name).sources
-        return sources.locate(problems)
+        manifest, _ = _parse(self.settings, self.reading, (), validated=True)
+        return manifest.sources.locate(problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +64,44 @@ class Report:
     """Whether observing and planning again gave an empty plan."""
 
 
-def load_project(settings: Settings, file: str | None, project: str = "") -> Project:
+def load_project(settings: Settings, reading: Reading) -> Project:
     """Finds (`vmm.yaml` here or in a parent folder) and parses the manifest.
 
     Raises:
         UsageError: there is none, or vm_defaults.ssh_key_path holds no key.
         ManifestInvalid: it has problems.
     """
-    paths = paths_of(settings)
-    path = manifests.find_manifest(file)
-    data = manifests.read_manifest(path)
+    paths, reading = paths_of(settings), manifests.located(reading)
     keys = _default_keys(settings)
-    bearing = (project, settings.subnet, settings.gateway, repr(settings.vm_defaults), *keys)
-    key = manifests.reading_key(data, path, *bearing)
-    desired = manifests.recall(paths, path, key)
+    bearing = (settings.subnet, settings.gateway, repr(settings.vm_defaults), *keys)
+    desired = manifests.recall(paths, reading, *bearing)
     if desired is None:
-        from vmmcompose.manifest import parse_manifest
+        manifest, files = _parse(settings, reading, keys)
+        desired = manifest.desired
+        manifests.remember(paths, reading, files, manifest.asked, desired, *bearing)
+    return Project(desired, reading, settings)
 
-        read = parse_manifest(data, *_names(path), settings=settings, project=project, ssh_keys=keys)
-        desired = read.desired
-        manifests.remember(paths, path, key, desired)
-    return Project(desired, path, settings, project)
+
+def load_manifest(settings: Settings, reading: Reading) -> "Manifest":
+    """The manifest itself, with its text: always read anew.
+
+    Raises:
+        UsageError: as in `load_project`.
+        ManifestInvalid: it has problems.
+    """
+    return _parse(settings, manifests.located(reading), _default_keys(settings))[0]
+
+
+def _parse(
+    settings: Settings, reading: Reading, keys: tuple[str, ...], *, validated: bool = False
+) -> "tuple[Manifest, manifests.ManifestFiles]":
+    from vmmcompose.manifest import parse_project
+
+    files = manifests.ManifestFiles()
+    manifest = parse_project(
+        reading, files.read, settings=settings, ssh_keys=keys, validated=validated, shown=os.path.relpath
+    )
+    return manifest, files
 
 
 def _default_keys(settings: Settings) -> tuple[str, ...]:
@@ -103,11 +117,6 @@ def _default_keys(settings: Settings) -> tuple[str, ...]:
         name = "vm_defaults.ssh_key_path"
         hint = f"vmm config set {name} FILE; or vmm config unset {name}"
         raise UsageError(f"{name}: {error.message}", hint=hint) from error
-
-
-def _names(path: str) -> tuple[str, str]:
-    """How messages call a manifest, and the folder its relative paths count from."""
-    return os.path.relpath(path), str(PurePosixPath(path).parent)
 
 
 def plan_project(

@@ -126,7 +126,7 @@ def _invocation(ctx: click.Context) -> "Invocation":
 
     options = ctx.find_root().params
     return Invocation(
-        file=options.get("file"),
+        files=options.get("file") or (),
         project=options.get("project_name") or "",
         data_dir=options.get("data_dir"),
     )
@@ -144,19 +144,23 @@ def _recorded(invocation: "Invocation", project: str) -> list[str]:
 def _project(invocation: "Invocation") -> tuple[str, list[str]]:
     """The project's name and the manifest's VMs, as far as they are plain to see."""
     from vmmcompose.errors import VmmError
-    from vmmcompose.host.manifests import find_manifest, read_manifest
+    from vmmcompose.host.manifests import located, read_file
 
     try:
-        path = find_manifest(invocation.file)
-        data = read_manifest(path)
+        files = located(invocation.reading()).files
+        texts = [read_file(path) or b"" for path in files]
     except VmmError:
         return invocation.project, []
-    name = _NAME.search(data)
-    folder = re.sub(r"[^a-z0-9]+", "-", path.split("/")[-2].lower()).strip("-")
-    section = _SECTION.search(data)
+    folder = re.sub(r"[^a-z0-9]+", "-", files[0].split("/")[-2].lower()).strip("-")
+    names = [str(name[1], "ascii") for text in texts if (name := _NAME.search(text))]
+    found = [name for text in texts for name in _vm_names(text)]
+    return invocation.project or (names[-1] if names else folder), found
+
+
+def _vm_names(text: bytes) -> list[str]:
+    section = _SECTION.search(text)
     keys = _KEY.findall(section[1]) if section else []
-    found = [str(key, "ascii") for indent, key in keys if indent == keys[0][0]]
-    return invocation.project or (str(name[1], "ascii") if name else folder), found
+    return [str(key, "ascii") for indent, key in keys if indent == keys[0][0]]
 
 
 def _named(invocation: "Invocation", ctx: click.Context) -> "Record":

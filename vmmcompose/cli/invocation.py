@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from vmmcompose.model.paths import Paths
+    from vmmcompose.model.reading import Reading
     from vmmcompose.model.settings import Settings
     from vmmcompose.reconcile import Project
 
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 class Invocation:
     """One run of `vmm`; click hands it to every command."""
 
-    file: str | None = None
+    files: tuple[str, ...] = ()
     project: str = ""
+    env_files: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
     data_dir: str | None = None
     quiet: bool = False
     debug: bool = False
@@ -26,6 +29,21 @@ class Invocation:
     manifest: "Project | None" = None
     """The manifest, once a command has read it."""
     _settings: "Settings | None" = field(default=None, repr=False)
+
+    def reading(self, names: tuple[str, ...] = (), scale: tuple[tuple[str, int], ...] = ()) -> "Reading":
+        """Which manifest is meant, and how it is read.
+
+        `names` are VMs that are wanted whatever their profiles are, `scale` has numbers of replicas by VM.
+        """
+        import os
+
+        from vmmcompose.model.choice import Choice
+        from vmmcompose.model.reading import Reading
+
+        words = os.environ.get("VMM_PROFILES", "").split(",")
+        profiles = self.profiles or tuple(word.strip() for word in words if word.strip())
+        choice = Choice(profiles, names, scale)
+        return Reading(self.files, self.project, self.env_files, choice, os.environ)
 
     def settings(self) -> "Settings":
         """The settings, read once.

@@ -25,6 +25,9 @@ COMMANDS = {
     "ps": Entry(f"{_CLI}.ps", "ps", "List VMs", _PROJECT),
     "list": Entry(f"{_CLI}.ps", "list_all", "List the VMs of all projects", _PROJECT),
     "logs": Entry(f"{_CLI}.logs", "logs", "Show what guests printed on their consoles", _PROJECT),
+    "manifest": Entry(
+        f"{_CLI}.manifest", "manifest", "Show the manifest as it is understood, check it", _PROJECT
+    ),
     "create": Entry(f"{_CLI}.create", "create", "Create a VM without a manifest", _VM),
     "start": Entry(f"{_CLI}.power", "start", "Start stopped VMs", _VM),
     "stop": Entry(f"{_CLI}.power", "stop", "Shut VMs down and keep their disks", _VM),
@@ -75,10 +78,25 @@ class Commands(LazyGroup):
     "-f",
     "--file",
     type=click.Path(),
+    multiple=True,
     metavar="PATH",
-    help="Manifest [default: vmm.yaml here or in a parent folder].",
+    help="Manifest; of several, later ones are merged onto earlier ones "
+    "[default: vmm.yaml here or in a parent folder, with vmm.override.yaml].",
 )
 @click.option("-p", "--project-name", metavar="NAME", default="", help="Project [default: the manifest's].")
+@click.option(
+    "--env-file",
+    type=click.Path(),
+    multiple=True,
+    metavar="PATH",
+    help="Variables of the manifest; of several, later ones win [default: .env beside the manifest].",
+)
+@click.option(
+    "--profile",
+    multiple=True,
+    metavar="NAME",
+    help="Profiles of VMs to have as well [default: VMM_PROFILES, comma separated].",
+)
 @click.option(
     "--data-dir",
     type=click.Path(file_okay=False),
@@ -97,8 +115,10 @@ class Commands(LazyGroup):
 @click.pass_context
 def vmm(  # noqa: D103 - the docstring would be the help text, which stands below
     ctx: click.Context,
-    file: str | None,
+    file: tuple[str, ...],
     project_name: str,
+    env_file: tuple[str, ...],
+    profile: tuple[str, ...],
     data_dir: str | None,
     log_format: str,
     *,
@@ -106,7 +126,9 @@ def vmm(  # noqa: D103 - the docstring would be the help text, which stands belo
     debug: bool,
 ) -> None:
     ctx.obj = ctx.ensure_object(Invocation)
-    ctx.obj.file = file
+    ctx.obj.files = file
+    ctx.obj.env_files = env_file
+    ctx.obj.profiles = profile
     ctx.obj.project = project_name
     ctx.obj.data_dir = data_dir
     ctx.obj.quiet = quiet

@@ -22,6 +22,8 @@ target_option = click.option(
 )
 _NAME = re.compile(rb"^name: *([a-z0-9][a-z0-9-]*) *(?:#.*)?\r?$", re.MULTILINE)
 """The usual spelling of a manifest's name. Anything else is left to the parser."""
+_MAYBE_NAME = re.compile(rb"^[^ #\r\n]*name|^\s*\{|^ *\? ", re.MULTILINE)
+"""Where another spelling may be."""
 
 
 def load_desired(invocation: "Invocation", *, from_records: bool) -> Desired:
@@ -32,16 +34,16 @@ def load_desired(invocation: "Invocation", *, from_records: bool) -> Desired:
         ManifestInvalid: the manifest has problems.
     """
     try:
-        from vmmcompose.host.manifests import find_manifest
+        from vmmcompose.host.manifests import located
 
-        find_manifest(invocation.file)
+        located(invocation.reading())
     except UsageError:
-        if from_records and invocation.project and invocation.file is None:
+        if from_records and invocation.project and not invocation.files:
             return desired_from_records(invocation)
         raise
     from vmmcompose.reconcile import load_project
 
-    invocation.manifest = load_project(invocation.settings(), invocation.file, invocation.project)
+    invocation.manifest = load_project(invocation.settings(), invocation.reading())
     return invocation.manifest.desired
 
 
@@ -75,20 +77,32 @@ def project_name(invocation: "Invocation") -> str:
     """The project's name without parsing the manifest where it is plain to see; empty without a project."""
     if invocation.project:
         return invocation.project
-    from vmmcompose.host.manifests import find_manifest, read_manifest
+    from vmmcompose.host.manifests import located, read_file
 
     try:
-        data = read_manifest(find_manifest(invocation.file))
+        files = located(invocation.reading()).files
+        texts = [read_file(path) or b"" for path in files]
     except (UsageError, HostError):
-        if invocation.file is not None:
+        if invocation.files:
             raise
         return ""
-    names = _NAME.findall(data)
-    if len(names) == 1:
-        return str(names[0], "ascii")
+    name = _plain_name(texts)
+    if name:
+        return name
     from vmmcompose.reconcile import load_project
 
-    return load_project(invocation.settings(), invocation.file).desired.project
+    return load_project(invocation.settings(), invocation.reading()).desired.project
+
+
+def _plain_name(texts: Sequence[bytes]) -> str:
+    """The name in the last manifest that has one; empty where one may be spelled in another way."""
+    for text in reversed(texts):
+        names = _NAME.findall(text)
+        if len(names) == 1:
+            return str(names[0], "ascii")
+        if len(texts) == 1 or names or _MAYBE_NAME.search(text):
+            break
+    return ""
 
 
 def choose(desired: Desired, names: Sequence[str]) -> tuple[str, ...]:

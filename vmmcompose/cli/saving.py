@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 from vmmcompose.cli.invocation import Invocation
 from vmmcompose.errors import HostUnfit, Refused, UsageError, VmmError
@@ -38,7 +39,7 @@ def save_plan(
         **new_identity(),
         version=__version__,
         data_dir=settings.data_dir,
-        manifest=invocation.manifest.file if invocation.manifest is not None else "",
+        reading=invocation.manifest.reading if invocation.manifest is not None else None,
         desired=desired,
         options=options,
         plan=publish(plan),
@@ -61,7 +62,7 @@ def check_place(invocation: Invocation, path: str, saved: SavedPlan) -> None:
     """
     from vmmcompose.host.savedplans import this_host
 
-    if invocation.file is not None or invocation.project not in ("", saved.desired.project):
+    if invocation.files or invocation.project not in ("", saved.desired.project):
         raise UsageError(
             f"{path} is a plan for project {saved.desired.project}; apply takes all from it",
             hint="leave -f and -p away",
@@ -82,14 +83,17 @@ def tell_edited(invocation: Invocation, saved: SavedPlan) -> None:
     """Says so where the manifest means something else by now. The plan is what is applied."""
     from vmmcompose.reconcile import load_project
 
+    if saved.reading is None:
+        return
+    name, reading = saved.reading.files[0], replace(saved.reading, environ=os.environ)
     try:
-        now = load_project(invocation.settings(), saved.manifest, saved.desired.project).desired
+        now = load_project(invocation.settings(), reading).desired
     except VmmError as error:
-        invocation.say(f"note: {saved.manifest} can no longer be read as it was: {error.message}")
+        invocation.say(f"note: {name} can no longer be read as it was: {error.message}")
         return
     if now != saved.desired:
         invocation.say(
-            f"note: {saved.manifest} was edited since this plan was made; the plan is applied as it is"
+            f"note: what {name} means has changed since this plan was made; the plan is applied as it is"
         )
 
 

@@ -100,7 +100,7 @@ def _manifest(invocation: "Invocation", *, required: bool) -> Desired | None:
         # Without a manifest the names may still be those of VMs on this host.
         if required:
             raise UsageError(f"which VMs? {error.message}", hint=error.hint or "vmm list") from error
-        if invocation.file is not None or error.problems:
+        if invocation.files or error.problems:
             raise
         return None
 

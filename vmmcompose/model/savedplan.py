@@ -11,11 +11,13 @@ from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from typing import Any
 
+from vmmcompose.model.choice import Choice
 from vmmcompose.model.codec import desired_from_json, desired_to_json
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Plan, Step
 from vmmcompose.model.publicplan import PublicPlan, plan_from_json, plan_to_json
+from vmmcompose.model.reading import Reading
 from vmmcompose.model.settings import Settings
 from vmmcompose.model.shape import require_desired
 from vmmcompose.model.spec import VmSpec
@@ -46,8 +48,8 @@ class SavedPlan:
     host: str
     """The host's name and a digest of its machine id."""
     data_dir: str
-    manifest: str
-    """The manifest's absolute path."""
+    reading: Reading | None
+    """How the manifest was read, without the values of variables; None where there was none."""
     desired: Desired
     options: Options
     plan: PublicPlan
@@ -92,6 +94,7 @@ def saved_to_json(saved: SavedPlan) -> Json:
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         **{key: getattr(saved, key) for key in _TEXTS},
+        "reading": _reading_to_json(saved.reading),
         "desired": desired_to_json(saved.desired),
         "options": options,
         "plan": plan_to_json(saved.plan),
@@ -120,6 +123,7 @@ def saved_from_json(value: Any) -> SavedPlan:  # noqa: ANN401 - whatever the fil
     lists = {key: tuple(item) for key, item in value["options"].items() if isinstance(item, list)}
     return SavedPlan(
         **{key: str(value[key]) for key in _TEXTS},
+        reading=_reading_from_json(value["reading"]),
         desired=desired,
         options=Options(**{**value["options"], **lists}),
         plan=plan_from_json(value["plan"]),
@@ -129,7 +133,23 @@ def saved_from_json(value: Any) -> SavedPlan:  # noqa: ANN401 - whatever the fil
     )
 
 
-_TEXTS = ("id", "version", "created", "user", "host", "data_dir", "manifest")
+_TEXTS = ("id", "version", "created", "user", "host", "data_dir")
+
+
+def _reading_to_json(reading: Reading | None) -> Json | None:
+    if reading is None:
+        return None
+    kept = {"files": reading.files, "project": reading.project, "env_files": reading.env_files}
+    return {**kept, "choice": asdict(reading.choice)}
+
+
+def _reading_from_json(value: Json | None) -> Reading | None:
+    if value is None:
+        return None
+    chosen = value["choice"]
+    scale = tuple((str(vm), int(number)) for vm, number in chosen["scale"])
+    choice = Choice(tuple(chosen["profiles"]), tuple(chosen["names"]), scale)
+    return Reading(tuple(value["files"]), str(value["project"]), tuple(value["env_files"]), choice)
 
 
 def _pairs(value: Mapping[str, str]) -> Pairs:

@@ -193,7 +193,7 @@ def test_an_edited_manifest_is_said_and_no_reason_to_refuse(host: Lab) -> None:
     save(host)
     write(host, cpus=4)
     done = host.vmm("apply", "a.plan")
-    assert "was edited since this plan was made; the plan is applied as it is" in done.stderr
+    assert "means has changed since this plan was made; the plan is applied as it is" in done.stderr
     assert cpus_of(host, "web") == 2
 
 

@@ -95,7 +95,7 @@ def test_project_name(invocation: Invocation, text: str, name: str) -> None:
 
 def test_no_project_here(invocation: Invocation) -> None:
     assert project_name(invocation) == ""
-    invocation.file = "missing.yaml"
+    invocation.files = ("missing.yaml",)
     with pytest.raises(UsageError, match=r"missing\.yaml"):
         project_name(invocation)
 

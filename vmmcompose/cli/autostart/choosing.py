@@ -129,7 +129,7 @@ def _project_named(invocation: Invocation, project: str | None) -> str:
             raise UsageError("which project? There is no vmm.yaml here", hint=hint)
         return found
     if os.sep in project or os.path.isfile(os.path.join(project, "vmm.yaml")):
-        return project_name(replace(invocation, file=os.path.join(project, "vmm.yaml"), project=""))
+        return project_name(replace(invocation, files=(project,), project=""))
     return project
 
 
