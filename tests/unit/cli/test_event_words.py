@@ -5,8 +5,17 @@ from typing import Any
 
 import pytest
 
-from vmmcompose.model.actions import Action, BuildMount, CreateTap, DeleteVm, StartVm, SyncNetwork, WaitVm
-from vmmcompose.model.desired import Desired, DesiredVm, Forward, Healthcheck, Mount
+from vmmcompose.model.actions import (
+    Action,
+    BuildMount,
+    CreateTap,
+    DeleteVm,
+    RunProvision,
+    StartVm,
+    SyncNetwork,
+    WaitVm,
+)
+from vmmcompose.model.desired import Desired, DesiredVm, Forward, Healthcheck, Mount, Provision
 from vmmcompose.model.plan import Change, Event, Plan, Reason, Step
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.render.events import (
@@ -43,6 +52,21 @@ def step(action: Action, address: str = "vm/web") -> Step:
         (Event(step(WaitVm(spec(), 9)), "progress", "kernel up"), "web: kernel up"),
         (Event(step(WaitVm(spec(), 9)), "progress", "waiting for an answer"), ""),
         (Event(step(WaitVm(spec(healthcheck=Healthcheck(tcp=1)), 9)), "done"), "web: healthy (0.0s)"),
+        (
+            Event(step(WaitVm(spec(healthcheck=Healthcheck(tcp=1)), 9, "ssh")), "done"),
+            "web: answers on SSH (0.0s)",
+        ),
+        (Event(step(RunProvision(spec(), Provision("gate"))), "progress", "Unpacking"), "web: Unpacking"),
+        (
+            Event(step(RunProvision(spec(), Provision("gate"))), "done", seconds=3.2),
+            "web: provisioned with gate (3.2s)",
+        ),
+        (
+            Event(
+                step(RunProvision(spec(), Provision("gate"))), "failed", "VM web: gate ended with exit code 3"
+            ),
+            "web: failed while provisioning with gate (0.0s): gate ended with exit code 3",
+        ),
         (
             Event(step(BuildMount("shop-web", Mount("site", "/s", "ro"))), "started"),
             "web: building mount site",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vmmcompose.host.console import clean, tail
+from vmmcompose.host.console import CappedLog, clean, tail
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,13 @@ def test_the_last_words_of_a_kernel_that_panicked_begin_with_the_reason(tmp_path
     assert tail(log, 3) == ["two", reason, "end"]
     log.write_text("one\ntwo\nthree\nfour\n")
     assert tail(log, 3) == ["two", "three", "four"]
+
+
+def test_a_full_log_begins_anew_and_keeps_the_last_one(tmp_path: Path) -> None:
+    path = tmp_path / "provision.log"
+    log = CappedLog(path, limit=20)
+    for number in range(7):
+        log.add(f"line {number}".encode())
+    assert path.read_text() == "line 6\n"
+    assert (tmp_path / "provision.log.1").read_text() == "line 3\nline 4\nline 5\n"
+    assert path.stat().st_mode & 0o777 == 0o600
