@@ -21,6 +21,7 @@ from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Plan
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.publicplan import publish
+from vmmcompose.model.reading import Reading
 from vmmcompose.model.savedplan import (
     SavedPlan,
     is_same,
@@ -72,7 +73,7 @@ def save(case: PlanCase, host: SimulatedHost) -> SavedPlan:
         user="ada",
         host="here",
         data_dir=host.settings.data_dir,
-        manifest="/home/ada/shop/vmm.yaml",
+        reading=Reading(("/home/ada/shop/vmm.yaml",)),
         desired=case.desired,
         options=case.options,
         plan=publish(plan),

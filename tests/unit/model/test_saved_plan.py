@@ -11,6 +11,7 @@ from vmmcompose.model.desired import GuestFile, Provision
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Plan
 from vmmcompose.model.publicplan import publish
+from vmmcompose.model.reading import Reading
 from vmmcompose.model.savedplan import (
     NewerFormat,
     SavedPlan,
@@ -39,7 +40,7 @@ def plan(**changes: object) -> Plan:
 def saved(options: Options | None = None) -> SavedPlan:
     made = plan()
     return SavedPlan(
-        "id", "0.1.0", "2026-01-31T12:00:00.000Z", "ada", "here", "/var/lib/vmm", "/srv/vmm.yaml", SECRET,
+        "id", "0.1.0", "2026-01-31T12:00:00.000Z", "ada", "here", "/var/lib/vmm", Reading(("/srv/vmm.yaml",)), SECRET,
         options or Options(), publish(made), step_digests(made, SETTINGS), spec_digests(made), (("a", "b"),),
     )  # fmt: skip
 
