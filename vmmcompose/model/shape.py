@@ -138,8 +138,16 @@ def _fitting(hint: Any) -> Fits:  # noqa: ANN401 - whatever an annotation may be
 
 
 def _fitting_tuple(arguments: tuple[Any, ...]) -> Fits:
-    first = _fitting(arguments[0])
     if arguments[-1] is Ellipsis:
+        first = _fitting(arguments[0])
         return lambda value: type(value) is tuple and all(first(item) for item in value)
-    count = len(arguments)
-    return lambda value: type(value) is tuple and len(value) == count and all(first(item) for item in value)
+    parts = [_fitting(argument) for argument in arguments]
+
+    def fits(value: Any) -> bool:  # noqa: ANN401 - whatever a file holds
+        return (
+            type(value) is tuple
+            and len(value) == len(parts)
+            and all(part(item) for part, item in zip(parts, value, strict=True))
+        )
+
+    return fits

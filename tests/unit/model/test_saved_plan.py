@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from projects import converged, edit, plan_for, shop
 
-from vmmcompose.model.desired import GuestFile, Provision
+from vmmcompose.model.desired import DesiredVm, GuestFile, Provision, Volume
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Plan
 from vmmcompose.model.publicplan import publish
@@ -24,12 +24,17 @@ from vmmcompose.model.savedplan import (
 from vmmcompose.model.settings import Settings
 
 SETTINGS = Settings()
-SECRET = edit(
-    shop(),
-    "web",
-    env=(("PASSWORD", "swordfish"),),
-    files=(GuestFile("/etc/token", "salmon"),),
-    provision=(Provision("install", "curl -u me:tuna x"),),
+SECRET = replace(
+    edit(
+        shop(),
+        "web",
+        env=(("PASSWORD", "swordfish"),),
+        files=(GuestFile("/etc/token", "salmon"),),
+        provision=(Provision("install", "curl -u me:tuna x"),),
+    ),
+    volumes=(Volume("data", 64),),
+    inactive=(DesiredVm("debug", "tiny", profiles=("debug",)),),
+    replicas=(("app", 0), ("worker", 12)),
 )
 
 
