@@ -118,6 +118,7 @@ def _manifest(invocation: Invocation, chosen: "Sequence[ForeignVm]") -> str:
     vms = {_named(vm).name: _section(_named(vm)) for vm in chosen}
     text: str = yaml.safe_dump({"name": "moved", "vms": vms}, sort_keys=False, width=110)
     where = invocation.paths().vms()
+    text = text.replace("$", "$$")  # no variables
     return f"# VMs of baremetalvmm in {where}. `vmm up` makes new VMs of this; `vmm adopt` keeps the old disks.\n{text}"
 
 

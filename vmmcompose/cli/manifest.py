@@ -12,6 +12,23 @@ if TYPE_CHECKING:
 
 _HERE = "vmmcompose.cli.manifest"
 _SECTION = "Manifest"
+_SHOW = """Print the manifest as vmm understands it: all files as one, variables filled in, paths absolute.
+
+What is printed is a manifest that plans the same. It holds the values of all variables, passwords too.
+
+\b
+Examples:
+  vmm manifest show
+  vmm -f vmm.yaml -f ci.yaml manifest show --origins
+  vmm manifest show --format json | jq .vms.web"""
+_SCHEMA = """Print the JSON Schema of vmm.yaml, for completion and checks in an editor.
+
+A variable may stand for any value; what it comes to is checked by `vmm manifest check`.
+
+\b
+Examples:
+  vmm manifest schema > vmm.schema.json
+  # yaml-language-server: $schema=./vmm.schema.json     (the first line of vmm.yaml)"""
 
 
 class _Commands(LazyGroup):
@@ -27,20 +44,12 @@ def manifest() -> None:
     """The manifest: what its files, variables and VMs that extend others come to, and whether it is right."""
 
 
-@click.command()
+@click.command(help=_SHOW)
 @click.option("--format", "form", type=click.Choice(["yaml", "json"]), default="yaml", help="[default: yaml]")
 @click.option("--origins", is_flag=True, help="Say for each value which file and line it comes from.")
 @pass_invocation
 def show(invocation: Invocation, form: str, *, origins: bool) -> None:
-    r"""Print the manifest as vmm understands it: all files as one, variables filled in, paths absolute.
-
-    What is printed is a manifest that plans the same. It holds the values of all variables, passwords too.
-
-    \b
-      vmm manifest show
-      vmm -f vmm.yaml -f ci.yaml manifest show --origins
-      vmm manifest show --format json | jq .vms.web
-    """
+    """`vmm manifest show`."""
     from vmmcompose.manifest import show as showing
 
     found = _read(invocation)
@@ -66,17 +75,12 @@ def check(invocation: Invocation) -> None:
     invocation.say(f"project {found.desired.project}, {vms}: no mistakes in {names}")
 
 
-@click.command()
+@click.command(help=_SCHEMA)
 def schema() -> None:
-    r"""Print the JSON Schema of vmm.yaml, for completion and checks in an editor.
+    """`vmm manifest schema`."""
+    from vmmcompose.manifest import editor_schema
 
-    \b
-      vmm manifest schema > vmm.schema.json
-      # yaml-language-server: $schema=./vmm.schema.json     (the first line of vmm.yaml)
-    """
-    from vmmcompose.manifest import schema_text
-
-    click.echo(schema_text(), nl=False)
+    click.echo(editor_schema(), nl=False)
 
 
 def _read(invocation: Invocation) -> "Manifest":

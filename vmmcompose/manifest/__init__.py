@@ -4,8 +4,9 @@
 `resolve` turns the rest into `Desired`; `source` finds the place of any part again.
 """
 
+from vmmcompose.manifest.editor import editor_schema
 from vmmcompose.manifest.parse import Manifest, parse_manifest, parse_project
 from vmmcompose.manifest.schema import schema_text
 from vmmcompose.manifest.source import SourceMap
 
-__all__ = ["Manifest", "SourceMap", "parse_manifest", "parse_project", "schema_text"]
+__all__ = ["Manifest", "SourceMap", "editor_schema", "parse_manifest", "parse_project", "schema_text"]

@@ -83,6 +83,13 @@ def test_outside_of_any_project_all_vms_by_their_names_on_the_host(place: Path) 
     assert offered(place.parent / "elsewhere", f"vmm -f {place}/vmm.yaml ssh w") == ["web"]
 
 
+def test_vms_of_all_manifests(place: Path) -> None:
+    (place / "vmm.override.yaml").write_text("vms:\n  wax: {image: tiny}\n")
+    (place / "more.yaml").write_text("vms:\n  wood: {image: tiny}\n")
+    assert offered(place, "vmm up w") == ["wax", "web"]
+    assert offered(place, "vmm -f vmm.yaml -f more.yaml up w") == ["web", "wood"]
+
+
 def test_stores_and_tags(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Offered by options and arguments of this form, whichever command has them."""
     import click

@@ -93,6 +93,25 @@ def test_project_name(invocation: Invocation, text: str, name: str) -> None:
     assert project_name(invocation) == name
 
 
+@pytest.mark.parametrize(
+    ("base", "over", "name"),
+    [
+        ("name: shop\nvms: {web: {image: tiny}}\n", "vms: {web: {cpus: 2}}\n", "shop"),
+        ("name: shop\nvms: {web: {image: tiny}}\n", "name: other\n", "other"),
+        ("name: shop\nvms: {web: {image: tiny}}\n", '"name": other\n', "other"),
+        ("name: shop\nvms: {web: {image: tiny}}\n", '{"name": "other"}\n', "other"),
+        ("name: mine\nvms: {web: {image: tiny}}\n", "name: !reset\n", "shop"),
+        ("vms: {web: {image: tiny}}\n", "vms: {web: {cpus: 2}}\n", "shop"),
+    ],
+)
+def test_project_name_of_two_files(invocation: Invocation, base: str, over: str, name: str) -> None:
+    (Path.cwd() / "vmm.yaml").write_text(base)
+    (Path.cwd() / "vmm.override.yaml").write_text(over)
+    assert project_name(invocation) == name
+    desired = load_desired(invocation, from_records=False)
+    assert desired.project == name, "the short way says the same as the parser"
+
+
 def test_no_project_here(invocation: Invocation) -> None:
     assert project_name(invocation) == ""
     invocation.files = ("missing.yaml",)
