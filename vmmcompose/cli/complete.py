@@ -110,6 +110,14 @@ def snapshots(invocation: "Invocation", ctx: click.Context) -> Iterable[str]:
 
 
 @_offering
+def volumes(invocation: "Invocation", _ctx: click.Context) -> Iterable[str]:
+    """Volumes of this project that are on this host."""
+    from vmmcompose.host.volumes import read_volumes
+
+    return read_volumes(invocation.paths(), _project(invocation)[0])
+
+
+@_offering
 def settings(_invocation: "Invocation", ctx: click.Context) -> Iterable[str]:
     """Names of settings; what may follow one where it wants a word of a few."""
     from vmmcompose.host.settingkeys import HYPERVISORS, KEYS

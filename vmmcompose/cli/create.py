@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import click
 
@@ -10,7 +10,7 @@ from vmmcompose.cli import complete
 from vmmcompose.cli.given import given, size
 from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.errors import Refused, UsageError, VmmError
-from vmmcompose.model.desired import CPUS, DISK_MIB, MEMORY_MIB, DesiredVm, Forward, Mount
+from vmmcompose.model.desired import CPUS, DISK_MIB, MEMORY_MIB, DesiredVm, Forward, Mount, Restart
 
 if TYPE_CHECKING:
     from vmmcompose.model.settings import VmDefaults
@@ -59,6 +59,13 @@ Examples:
 @click.option(
     "--port", "ports", metavar="[BIND:]HOST:GUEST[/udp]", multiple=True, help="Forward (repeatable)."
 )
+@click.option(
+    "--restart",
+    type=click.Choice(get_args(Restart)),
+    default="always",
+    show_default=True,
+    help="Whether the start at boot brings it up.",
+)
 @click.option("--hypervisor", type=click.Choice(["auto", "firecracker", "qemu"]), help="What runs it.")
 @click.option("--boot-args", metavar="TEXT", help="More kernel arguments.")
 @click.option("--ip", metavar="ADDRESS", help="A fixed address of the VM subnet.")
@@ -77,6 +84,7 @@ def create(
     dns: tuple[str, ...],
     mounts: tuple[str, ...],
     ports: tuple[str, ...],
+    restart: Restart,
     hypervisor: str | None,
     boot_args: str | None,
     ip: str | None,
@@ -104,6 +112,7 @@ def create(
         ip=given("--ip", network.pinned_ip, ip, settings) if ip else "",
         mounts=_mounts(mounts, here),
         ports=_ports(ports),
+        restart=restart,
         power="stopped",
     )
     _create(invocation, vm)

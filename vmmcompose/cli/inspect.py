@@ -44,6 +44,9 @@ def inspect(invocation: Invocation, vm: str) -> None:
             "provision_log": str(paths.provision_log(name)),
             "socket": str(paths.socket(record.spec.id)),
             "host_key": str(paths.host_key(name)),
+            "volumes": {
+                one.volume: str(paths.volume(record.spec.project, one.volume)) for one in record.spec.volumes
+            },
             "mounts": {mount.tag: str(paths.mount(name, mount.tag)) for mount in record.spec.mounts},
         },
     }

@@ -24,6 +24,7 @@ COMMANDS = {
     "export": Entry(f"{_CLI}.export", "export", "Write the project down for another engine", _PROJECT),
     "ps": Entry(f"{_CLI}.ps", "ps", "List VMs", _PROJECT),
     "list": Entry(f"{_CLI}.ps", "list_all", "List the VMs of all projects", _PROJECT),
+    "volume": Entry(f"{_CLI}.volume", "volume", "List and delete the disks that outlive VMs", _PROJECT),
     "logs": Entry(f"{_CLI}.logs", "logs", "Show what guests printed on their consoles", _PROJECT),
     "manifest": Entry(
         f"{_CLI}.manifest", "manifest", "Show the manifest as it is understood, check it", _PROJECT

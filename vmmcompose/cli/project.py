@@ -51,13 +51,15 @@ _POWERS: Mapping[str, Power] = {"stopped": "stopped", "stopping": "stopped", "pa
 
 
 def desired_from_records(invocation: "Invocation") -> Desired:
-    """A project as its records know it, everything as it is.
+    """A project as its records know it, everything as it is. One of which only volumes are left has no VMs.
 
     Raises:
-        UsageError: it has no records.
+        UsageError: it has neither records nor volumes.
     """
+    from vmmcompose.host.volumes import read_volumes
+
     records = [r for r in read_all(invocation)[0] if r.spec.project == invocation.project]
-    if not records:
+    if not records and not read_volumes(invocation.paths(), invocation.project):
         known = {record.spec.project for record in read_all(invocation)[0]} - {""}
         raise UsageError(
             f"there is no vmm.yaml here, and no VM of a project {invocation.project!r} on this host",

@@ -74,6 +74,7 @@ def as_row(record: Record, state: str, now: float, paths: Paths) -> dict[str, An
         "ports": [
             {"bind": f.bind, "host": f.host, "guest": f.guest, "protocol": f.protocol} for f in spec.forwards
         ],
+        "restart": spec.restart,
         "driver": spec.driver,
         "image": spec.image,
         "pid": record.process.pid if record.process and running else None,

@@ -79,6 +79,12 @@ def _look(invocation: Invocation, *, purge: bool) -> _Found:
             f"the record of VM {broken[0].name} cannot be read ({broken[0].why}); it may run, so nothing was removed",
             hint=f"mend {broken[0].path}, or delete it if its VM is gone",
         )
+    protected = [record.spec.name for record in records if purge and record.spec.prevent_delete]
+    if protected:
+        raise Refused(
+            f"the `lifecycle.prevent_delete` of {', '.join(protected)} forbids it; nothing was removed",
+            hint="take it out of the manifest and run `vmm up` first",
+        )
     default = settings.data_dir == Settings().data_dir
     return _Found(
         records,
@@ -187,7 +193,7 @@ def _end_vms(invocation: Invocation, found: _Found, grace: float | None, *, purg
     for record in found.records:
         spec = record.spec
         groups.setdefault((spec.project, "" if spec.project else spec.vm), []).append(record)
-    options = Options(grace_s=grace, alone=True, remove_orphans=True, wait=False)
+    options = Options(grace_s=grace, alone=True, remove_orphans=True, wait=False, delete_volumes=purge)
     for (project, _vm), records in sorted(groups.items()):
         target = Target(as_recorded(project, records), ())
         # What is lost has been shown and agreed to.

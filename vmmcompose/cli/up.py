@@ -8,6 +8,7 @@ from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.cli.patience import lock_timeout_option
 from vmmcompose.cli.project import choose, load_desired, target_option, targets, with_power
 from vmmcompose.cli.timeouts import timeout_option, wait_timeout_option
+from vmmcompose.errors import UsageError
 from vmmcompose.model.options import Options
 
 _UP_HELP = """Make the host match the manifest: create, start, change and mend what differs.
@@ -74,7 +75,7 @@ def up(
         )
 
 
-_DOWN_HELP = """Delete the project's VMs with their disks, addresses, forwards, logs and keys.
+_DOWN_HELP = """Delete the project's VMs with their disks, addresses, forwards, logs and keys. Its volumes stay.
 
 The last VM of the host takes the bridge, the rules and the changed kernel settings with it. VMs that the
 manifest no longer names go as well. Works without the manifest when the project is named with -p.
@@ -82,24 +83,34 @@ manifest no longer names go as well. Works without the manifest when the project
 \b
 Examples:
   vmm down                    everything of this project
+  vmm down --volumes          its volumes too, with all that is in them
   vmm down --keep-disks       only shut down: disks and addresses stay
   vmm -p shop down            from anywhere"""
 
 
 @click.command(help=_DOWN_HELP)
 @click.option("--keep-disks", is_flag=True, help="Shut down and keep the disks and addresses.")
+@click.option("--volumes", is_flag=True, help="Delete the volumes too; what is in them is lost.")
 @grace_option
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
 @lock_timeout_option
 @pass_invocation
 def down(
-    invocation: Invocation, grace: float | None, lock_timeout: float, *, keep_disks: bool, dry_run: bool
+    invocation: Invocation,
+    grace: float | None,
+    lock_timeout: float,
+    *,
+    keep_disks: bool,
+    volumes: bool,
+    dry_run: bool,
 ) -> None:
     """`vmm down`."""
     from vmmcompose.cli.converging import Consent, Terms, converge_shown, show_plan
 
+    if keep_disks and volumes:
+        raise UsageError("--keep-disks and --volumes exclude each other")
     desired = with_power(load_desired(invocation, from_records=True), (), "absent")
-    options = Options(keep_disks=keep_disks, remove_orphans=True, grace_s=grace)
+    options = Options(keep_disks=keep_disks, remove_orphans=True, grace_s=grace, delete_volumes=volumes)
     if dry_run:
         show_plan(invocation, desired, options)
     else:

@@ -184,6 +184,23 @@ def _store(_settings: Settings, paths: Paths) -> Iterator[Check]:
         yield Check("images", "ok", ", ".join(images))
     else:
         yield Check("images", "warn", "none", "vmm image build tiny")
+    yield from _volumes(paths)
+
+
+def _volumes(paths: Paths) -> Iterator[Check]:
+    """How many there are and how full they may become: they are sparse."""
+    from vmmcompose.host.volumes import projects, read_volumes
+
+    sizes = [image.size_bytes for name in projects(paths) for image in read_volumes(paths, name).values()]
+    if not sizes:
+        return
+    free = shutil.disk_usage(str(paths.volumes())).free
+    words = f"{len(sizes)}, which hold up to {sum(sizes) / GIB:.1f} GiB"
+    if sum(sizes) > free:
+        hint = "guests see write errors when the host's disk is full; `vmm volume list --all` shows them"
+        yield Check("volumes", "warn", f"{words}, with {free / GIB:.1f} GiB free", hint)
+    else:
+        yield Check("volumes", "ok", words)
 
 
 def _find(program: str) -> str:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from vmmcompose.errors import HostError
-from vmmcompose.host import iptables, locks, netlink, network, process, records, store, stored
+from vmmcompose.host import iptables, locks, netlink, network, process, records, store, stored, volumes
 from vmmcompose.host.files import remove_tree
 from vmmcompose.host.journal import aside
 from vmmcompose.model.observed import VmProcess
@@ -92,8 +92,8 @@ def completions(prefix: str = "/usr/local") -> list[str]:
 
 
 def stored_things(paths: Paths) -> list[str]:
-    """Images, kernels, keys, logs, locks and caches of ours in the data folder."""
-    found = [*_images(paths), *_kernels(paths)]
+    """Images, kernels, volumes, keys, logs, locks and caches of ours in the data folder."""
+    found = [*_images(paths), *_kernels(paths), *_volumes(paths)]
     found += [str(paths.downloads())]
     journals = (paths.history(), paths.events())
     found += [str(path) for journal in journals for path in (journal, aside(journal))]
@@ -118,6 +118,7 @@ def remove_stored(paths: Paths, things: Iterable[str]) -> list[str]:
         remove_tree(paths.lock("images"))
     images = paths.root / "images"
     folders = (
+        *(*(paths.volume_dir(project) for project in volumes.projects(paths)), paths.volumes()),
         *(paths.vms(), paths.root / "mounts", paths.root / "logs", paths.all_snapshots(), paths.sockets()),
         *(paths.kernels(), paths.rootfs(), images, paths.ssh_dir(), paths.state(), paths.root),
     )
@@ -174,6 +175,12 @@ def _kernels(paths: Paths) -> Iterator[str]:
         folder = paths.kernel(name)
         if os.path.isfile(str(folder / store.KERNEL_INFO)):
             yield str(folder)
+
+
+def _volumes(paths: Paths) -> Iterator[str]:
+    for project in volumes.projects(paths):
+        for name in volumes.read_volumes(paths, project):
+            yield str(paths.volume(project, name))
 
 
 def _state(paths: Paths) -> Iterator[str]:

@@ -164,7 +164,10 @@ def _works(
     for name, image in sorted(look.observed.volumes.items()):
         if name in options.volumes or (options.delete_volumes and not options.volumes):
             loss = f"all that is in volume `{name}` ({image.size_bytes // MIB} MiB)"
-            change = Change(f"volume/{name}", "delete", (Reason(why="asked for"),), loss)
+            reasons = [Reason(why="asked for")]
+            if options.volumes:
+                reasons += [Reason(why=f"VM `{vm}` has it") for vm in sorted(recorded.get(name, ()))]
+            change = Change(f"volume/{name}", "delete", tuple(reasons), loss)
             users = (*recorded.get(name, ()), *(hold.vm for hold in holds.of(name)))
             found.append(VolumeWork(name, DeleteVolume(desired.project, name), change, users))
     return found

@@ -4,6 +4,7 @@ import pytest
 from driver_case import make_spec
 
 from vmmcompose.model.autostart import Enabled
+from vmmcompose.model.desired import Restart
 from vmmcompose.model.record import Process, Record, State
 from vmmcompose.plan.autostart import due, groups
 
@@ -18,10 +19,11 @@ def record(
     project: str = "shop",
     *,
     process: bool = True,
+    restart: Restart = "always",
 ) -> Record:
     name = f"{project}-{vm}" if project else vm
     return Record(
-        make_spec("qemu", vm=vm, name=name, project=project),
+        make_spec("qemu", vm=vm, name=name, project=project, restart=restart),
         state,
         Process(pid=7, start_time=70, boot_id=boot) if process else None,
     )
@@ -53,12 +55,12 @@ def test_only_what_is_enabled_is_brought_up() -> None:
 
 
 @pytest.mark.parametrize(("policy", "wanted"), [("no", False), ("on-failure", True), ("always", True)])
-def test_a_restart_policy_of_no_keeps_a_vm_down(policy: str, *, wanted: bool) -> None:
-    assert due(record(), SHOP, NOW, policy) is wanted
+def test_a_restart_policy_of_no_keeps_a_vm_down(policy: Restart, *, wanted: bool) -> None:
+    assert due(record(restart=policy), SHOP, NOW) is wanted
 
 
 def test_a_projects_vms_come_up_together_and_single_vms_alone() -> None:
     records = [record(vm="web"), record(vm="db"), record(vm="old", state="stopped")]
-    records += [record(vm="a", project=""), record(vm="b", project="")]
+    records += [record(vm="a", project=""), record(vm="b", project="", restart="no")]
     enabled = Enabled(projects=("shop",), vms=("a", "b"))
-    assert groups(records, enabled, NOW, {"b": "no"}) == {("", "a"): ("a",), ("shop", ""): ("db", "web")}
+    assert groups(records, enabled, NOW) == {("", "a"): ("a",), ("shop", ""): ("db", "web")}

@@ -58,8 +58,7 @@ def _due(invocation: Invocation) -> dict[Group, tuple[str, ...]]:
     for bad in unreadable:
         if not bad.foreign:
             tell(f"the record of VM {bad.name} cannot be read, it is left alone: {bad.why}")
-    policies = {record.spec.name: str(getattr(record.spec, "restart", "always")) for record in records}
-    return groups(records, read_enabled(invocation.paths()), boot_id(), policies)
+    return groups(records, read_enabled(invocation.paths()), boot_id())
 
 
 def _bring_up(invocation: Invocation, group: Group, names: tuple[str, ...]) -> None:
