@@ -27,7 +27,7 @@ from vmmcompose.model.problem import Problem
 from vmmcompose.model.reading import Reading
 from vmmcompose.model.settings import Settings
 from vmmcompose.observe import observe, observe_recorded, renew
-from vmmcompose.plan import make_plan
+from vmmcompose.plan import make_plan, told_once
 
 if TYPE_CHECKING:
     from vmmcompose.apply import Context
@@ -208,8 +208,8 @@ def _plan(settings: Settings, desired: Desired, observed: Observed, options: Opt
         if spec.driver in CAPABILITIES
         for problem in driver(spec.driver).check(spec, observed.host)
     ]
-    # A limit that planner and driver both know is one problem.
-    return replace(plan, problems=tuple(dict.fromkeys((*plan.problems, *extra)))) if extra else plan
+    # A limit that planner and driver both know is one problem, and so is what all replicas have.
+    return replace(plan, problems=told_once(dict.fromkeys((*plan.problems, *extra)), desired))
 
 
 def _commit(

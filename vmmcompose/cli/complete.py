@@ -146,7 +146,8 @@ def _recorded(invocation: "Invocation", project: str) -> list[str]:
     specs = [record.spec for record in read_all(invocation)[0]]
     if not project:
         return [spec.name for spec in specs]
-    return [spec.vm for spec in specs if spec.project in (project, "")]
+    mine = [spec for spec in specs if spec.project in (project, "")]
+    return [spec.vm for spec in mine] + [spec.replica_of for spec in mine if spec.replica_of]
 
 
 def _project(invocation: "Invocation") -> tuple[str, list[str]]:

@@ -44,7 +44,7 @@ def cp(invocation: Invocation, user: str, source: str, target: str) -> None:
         raise UsageError("one side must be VM:PATH, the other a path of this host", hint=hint)
     match = sender or receiver
     assert match is not None
-    record = find_record(invocation, match[1])
+    record = find_record(invocation, match[1], any_replica=True)
     require_running(record, "nothing can be copied")
     guest = Guest(invocation.paths(), record.spec, login_as(invocation, user))
     meter = Meter(show=not invocation.quiet and sys.stderr.isatty())

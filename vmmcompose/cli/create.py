@@ -135,12 +135,12 @@ Examples:
 def delete(invocation: Invocation, vms: tuple[str, ...], *, force: bool) -> None:
     """`vmm delete`."""
     from vmmcompose.cli.converging import Consent, converge_shown
-    from vmmcompose.cli.project import find_record
+    from vmmcompose.cli.project import find_records
     from vmmcompose.cli.ps import live_state
     from vmmcompose.cli.targets import recorded
     from vmmcompose.model.options import Options
 
-    records = [find_record(invocation, name) for name in vms]
+    records = [record for name in vms for record in find_records(invocation, name)]
     running = [r.spec.vm for r in records if live_state(r, frozenset()) in ("running", "paused")]
     if running and not force:
         names = " ".join(running)

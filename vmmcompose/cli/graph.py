@@ -86,7 +86,7 @@ def _plan(invocation: Invocation) -> "Graph":
     from vmmcompose.render.graph import plan_graph
 
     desired = load_desired(invocation, from_records=False)
-    plan, observed = plan_project(invocation.settings(), desired, Options())
+    plan, observed = plan_project(invocation.settings(), desired, Options(remove_surplus=True))
     show_notes(invocation, plan, observed.unseen)
     refuse_problems(invocation, plan)
     return plan_graph(plan)

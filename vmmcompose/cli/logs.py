@@ -8,7 +8,7 @@ import click
 
 from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, color_on, pass_invocation
-from vmmcompose.cli.project import find_record, project_name, read_all
+from vmmcompose.cli.project import find_record, find_records, project_name, read_all
 from vmmcompose.errors import UsageError
 from vmmcompose.model.record import Record
 
@@ -46,7 +46,8 @@ def logs(
     invocation: Invocation, vms: tuple[str, ...], lines: int | None, which: Which | None, *, follow: bool
 ) -> None:
     """`vmm logs`."""
-    records = [find_record(invocation, vm) for vm in vms] if vms else _of_project(invocation)
+    named = {record.spec.name: record for vm in vms for record in find_records(invocation, vm)}
+    records = list(named.values()) if vms else _of_project(invocation)
     _show(invocation, records, lines, which or "console", follow=follow)
 
 
@@ -76,7 +77,8 @@ CONSOLE_LINES = 100
 @pass_invocation
 def console(invocation: Invocation, vm: str, lines: int, *, follow: bool, full: bool) -> None:
     """`vmm console`."""
-    _show(invocation, [find_record(invocation, vm)], None if full else lines, "console", follow=follow)
+    record = find_record(invocation, vm, any_replica=True)
+    _show(invocation, [record], None if full else lines, "console", follow=follow)
 
 
 def _of_project(invocation: Invocation) -> list[Record]:

@@ -5,6 +5,7 @@ import click
 from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.cli.project import choose, load_desired, target_option, targets
+from vmmcompose.cli.scale import Scale, scale_option
 from vmmcompose.cli.timeouts import timeout_option, wait_timeout_option
 from vmmcompose.errors import UsageError
 from vmmcompose.model.options import Options
@@ -63,11 +64,13 @@ def _print_schema(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 @wait_timeout_option
 @click.option("--recreate", is_flag=True, help="As if `up --recreate` was asked for.")
 @click.option("--remove-orphans", is_flag=True, help="As if `up --remove-orphans` was asked for.")
+@scale_option
 @pass_invocation
 def plan(
     invocation: Invocation,
     vms: tuple[str, ...],
     target: tuple[str, ...],
+    scale: Scale,
     out: str | None,
     timeout: float | None,
     wait_timeout: float | None,
@@ -87,11 +90,13 @@ def plan(
             "a plan made without a look at the host cannot be saved: nobody knows its steps",
             hint="leave --refresh=false away",
         )
-    desired = load_desired(invocation, from_records=False)
+    names = (*vms, *targets(target))
+    desired = load_desired(invocation, from_records=False, names=names, scale=scale)
     options = Options(
-        only=choose(desired, (*vms, *targets(target))),
+        only=choose(desired, names),
         recreate=recreate,
         remove_orphans=remove_orphans,
+        remove_surplus=True,
         wait=not no_wait,
         timeout_s=timeout,
         wait_timeout_s=wait_timeout,

@@ -5,7 +5,7 @@ import click
 from vmmcompose.cli import complete
 from vmmcompose.cli.grace import grace_option
 from vmmcompose.cli.invocation import Invocation, pass_invocation
-from vmmcompose.cli.project import find_record
+from vmmcompose.cli.project import find_records
 from vmmcompose.cli.targets import recorded, wanted
 from vmmcompose.cli.timeouts import timeout_option, wait_timeout_option
 from vmmcompose.model.desired import Power
@@ -101,11 +101,10 @@ def resume(invocation: Invocation, vms: tuple[str, ...]) -> None:
     from vmmcompose.cli.ps import live_state
     from vmmcompose.errors import VmmError
 
-    for name in vms:
-        record = find_record(invocation, name)
+    for record in (record for name in vms for record in find_records(invocation, name)):
         state = live_state(record, frozenset())
         if state not in ("running", "paused"):
-            raise VmmError(f"VM {record.spec.vm} is {state}, not paused", hint=f"vmm start {name}")
+            raise VmmError(f"VM {record.spec.vm} is {state}, not paused", hint=f"vmm start {record.spec.vm}")
     _by_hand(invocation, vms, "running")
 
 
@@ -114,7 +113,7 @@ def _converge(invocation: Invocation, vms: tuple[str, ...], power: Power, option
 
     from vmmcompose.cli.converging import Consent, converge_shown
 
-    for target in wanted(invocation, vms):
+    for target in wanted(invocation, vms, ending=power == "stopped"):
         chosen = replace(options, only=target.only)
         converge_shown(invocation, target.with_power(power), chosen, Consent(allowed=False))
 

@@ -10,9 +10,11 @@ import click
 from vmmcompose.errors import HostError, UsageError
 from vmmcompose.model.desired import Desired, DesiredVm, Power, Volume
 from vmmcompose.model.record import Record, UnreadableRecord
+from vmmcompose.model.spec import VmSpec, host_name
 
 if TYPE_CHECKING:
     from vmmcompose.cli.invocation import Invocation
+    from vmmcompose.cli.scale import Scale
 
 target_option = click.option(
     "--target",
@@ -20,17 +22,23 @@ target_option = click.option(
     metavar="ADDRESS",
     help="Only this VM and what it depends on: `web` or `vm/web` (repeatable); the same as naming it.",
 )
+_SHOWN = 5
+"""Names of replicas that a hint shows."""
 _NAME = re.compile(rb"^name: *([a-z0-9][a-z0-9-]*) *(?:#.*)?\r?$", re.MULTILINE)
 """The usual spelling of a manifest's name. Anything else is left to the parser."""
 _MAYBE_NAME = re.compile(rb"^[^ #\r\n]*name|^\s*\{|^ *\? ", re.MULTILINE)
 """Where another spelling may be."""
 
 
-def load_desired(invocation: "Invocation", *, from_records: bool) -> Desired:
+def load_desired(
+    invocation: "Invocation", *, from_records: bool, names: Sequence[str] = (), scale: "Scale" = ()
+) -> Desired:
     """The manifest's project, or, where there is no manifest, the one named with -p as its records know it.
 
+    VMs named are there whatever their profiles are; `scale` has other numbers of replicas than the manifest.
+
     Raises:
-        UsageError: no manifest, and no project that has records.
+        UsageError: no manifest, and no project that has records; or `scale` is about a VM that has no replicas.
         ManifestInvalid: the manifest has problems.
     """
     try:
@@ -43,8 +51,13 @@ def load_desired(invocation: "Invocation", *, from_records: bool) -> Desired:
         raise
     from vmmcompose.reconcile import load_project
 
-    invocation.manifest = load_project(invocation.settings(), invocation.reading())
-    return invocation.manifest.desired
+    invocation.manifest = load_project(invocation.settings(), invocation.reading(tuple(names), scale))
+    desired = invocation.manifest.desired
+    if scale:
+        from vmmcompose.cli.scale import check_scale
+
+        check_scale(desired, scale)
+    return desired
 
 
 _POWERS: Mapping[str, Power] = {"stopped": "stopped", "stopping": "stopped", "paused": "paused"}
@@ -107,20 +120,31 @@ def _plain_name(texts: Sequence[bytes]) -> str:
     return ""
 
 
+def meanings(desired: Desired) -> dict[str, tuple[str, ...]]:
+    """What each name means: a VM itself, one with `replicas` all of them and itself, which stands for their number."""
+    found: dict[str, list[str]] = {vm: [] for vm, _ in desired.replicas}
+    for vm in desired.vms:
+        if vm.replica_of:
+            found.setdefault(vm.replica_of, []).append(vm.name)
+    return {vm.name: (vm.name,) for vm in desired.vms} | {vm: (*names, vm) for vm, names in found.items()}
+
+
 def choose(desired: Desired, names: Sequence[str]) -> tuple[str, ...]:
     """The VMs named, each once and in order; host names (`<project>-<vm>`) are understood as well.
+
+    The name of a VM with `replicas` means all of them, and stays in the result too: there may be none.
 
     Raises:
         UsageError: there is no such VM.
     """
-    known = [vm.name for vm in desired.vms]
+    known = meanings(desired)
     chosen: dict[str, None] = {}
     for name in names:
         short = name if name in known else name.removeprefix(f"{desired.project}-")
         if short not in known:
             hint = nearest(name, known) or f"project {desired.project} has {', '.join(known) or 'no VMs'}"
             raise UsageError(f"there is no VM {name!r} in project {desired.project}", hint=hint)
-        chosen[short] = None
+        chosen.update(dict.fromkeys(known[short]))
     return tuple(chosen)
 
 
@@ -142,8 +166,30 @@ def with_power(desired: Desired, names: Sequence[str], power: Power) -> Desired:
     return replace(desired, vms=tuple(vms))
 
 
-def find_record(invocation: "Invocation", name: str) -> Record:
+def with_everybody(desired: Desired) -> Desired:
+    """The same project for a command that ends VMs: profiles mean nothing to it, nor does how many there should be."""
+    return replace(desired, vms=desired.vms + desired.inactive, inactive=(), replicas=())
+
+
+def find_record(invocation: "Invocation", name: str, *, any_replica: bool = False) -> Record:
     """A VM's record, by its short name in this project or by its name on the host.
+
+    With `any_replica` the name of a VM with replicas means the first of them that is on this host.
+
+    Raises:
+        UsageError: there is none, or the name means several.
+        HostError: it is there and cannot be read.
+    """
+    found = find_records(invocation, name)
+    if len(found) > 1 and not any_replica:
+        known = [record.spec.vm for record in found]
+        shown = [*known[:_SHOWN], "…"] if len(known) > _SHOWN else known
+        raise UsageError(f"{name!r} means {len(known)} VMs", hint=f"name one of them: {', '.join(shown)}")
+    return found[0]
+
+
+def find_records(invocation: "Invocation", name: str) -> tuple[Record, ...]:
+    """The records that a name means: one VM's, or those of all replicas of one, by number.
 
     Raises:
         UsageError: there is none.
@@ -151,20 +197,29 @@ def find_record(invocation: "Invocation", name: str) -> Record:
     """
     records, unreadable = read_all(invocation)
     project = project_name(invocation)
-    for record in records:
-        if record.spec.project == project and record.spec.vm == name:
-            return record
-    for record in records:
-        if record.spec.name == name:
-            return record
+    mine = [record for record in records if record.spec.project == project]
+    ways = (
+        [record for record in mine if record.spec.vm == name],
+        [record for record in mine if record.spec.replica_of == name],
+        [record for record in records if record.spec.name == name],
+        [record for record in records if kind_name(record.spec) == name],
+    )
+    for found in filter(None, ways):
+        return tuple(sorted(found, key=lambda record: record.spec.replica))
     _blocked(unreadable, {name, f"{project}-{name}"})
-    known = [record.spec.vm for record in records if record.spec.project == project]
+    known = [record.spec.vm for record in mine]
+    known += [record.spec.replica_of for record in mine if record.spec.replica_of]
     known += [record.spec.name for record in records]
     where = f"project {project}" if project else "this host"
     hint = nearest(name, known) or (
         f"`vmm up {name}` makes it, if the manifest has it" if project else "`vmm list` shows all"
     )
     raise UsageError(f"{where} has no VM {name!r}", hint=hint)
+
+
+def kind_name(spec: VmSpec) -> str:
+    """What all replicas of a VM are called on the host: `<project>-<vm>`; empty for what is no replica."""
+    return host_name(spec.project, spec.replica_of) if spec.replica_of else ""
 
 
 def read_all(invocation: "Invocation") -> tuple[tuple[Record, ...], tuple[UnreadableRecord, ...]]:

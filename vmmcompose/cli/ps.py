@@ -9,7 +9,7 @@ import click
 
 from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation, print_json
-from vmmcompose.cli.project import nearest, project_name, read_all
+from vmmcompose.cli.project import kind_name, nearest, project_name, read_all
 from vmmcompose.errors import UsageError
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.record import Record, UnreadableRecord
@@ -101,6 +101,7 @@ def _list(invocation: Invocation, vms: tuple[str, ...], project: str, *, as_json
     shown = [record for record in records if not project or record.spec.project == project]
     if vms:
         shown = _chosen(shown, vms)
+    shown.sort(key=_order)
     now = time.time()
     busy, paths = busy_names(invocation, shown), invocation.paths()
     rows = [as_row(record, live_state(record, busy), now, paths) for record in shown]
@@ -123,13 +124,24 @@ def busy_names(invocation: Invocation, records: Iterable[Record]) -> frozenset[s
 
 
 def _chosen(records: list[Record], vms: tuple[str, ...]) -> list[Record]:
-    known = {name for record in records for name in (record.spec.vm, record.spec.name)}
+    known = {name for record in records for name in _names(record)}
     for name in vms:
         if name not in known:
             raise UsageError(
                 f"there is no VM {name!r} here", hint=nearest(name, known) or "`vmm list` shows all"
             )
-    return [record for record in records if record.spec.vm in vms or record.spec.name in vms]
+    return [record for record in records if _names(record).intersection(vms)]
+
+
+def _order(record: Record) -> tuple[str, str, int]:
+    spec = record.spec
+    return spec.project, spec.replica_of or spec.vm, spec.replica
+
+
+def _names(record: Record) -> set[str]:
+    """What this VM is called, by itself or together with the other replicas."""
+    spec = record.spec
+    return {spec.vm, spec.name, spec.replica_of, kind_name(spec)} - {""}
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -13,7 +13,8 @@ from vmmcompose.errors import HostUnfit, UsageError, VmmError
 from vmmcompose.model.record import Record
 
 _ANY = {"ignore_unknown_options": True, "allow_interspersed_args": False}
-_SSH_HELP = """Log in to a VM, or run a command there. VM is its name in this project or its name on the host.
+_SSH_HELP = """Log in to a VM, or run a command there. VM is its name in this project or its name on the host; that of
+a VM with replicas means the first of them.
 
 The VM's own host key is verified. Keys tried are vmm's own, if you may read it (root may), and yours: the
 one of the setting vm_defaults.ssh_key_path, then the usual ones in ~/.ssh.
@@ -26,7 +27,8 @@ Examples:
   vmm ssh web -u alice
   vmm ssh web -- 'dmesg | tail'
   vmm ssh shop-web             by its name on the host, from anywhere"""
-_EXEC_HELP = """Run one command in a VM, without a terminal. Its words arrive as they are.
+_EXEC_HELP = """Run one command in a VM, without a terminal. Its words arrive as they are. The name
+of a VM with replicas means the first of them.
 
 \b
 Examples:
@@ -81,7 +83,7 @@ def _without_dashes(command: tuple[str, ...]) -> tuple[str, ...]:
 def _become(
     invocation: Invocation, vm: str, command: tuple[str, ...], *, user: str, tty: bool, batch: bool
 ) -> None:
-    record = find_record(invocation, vm)
+    record = find_record(invocation, vm, any_replica=True)
     _require_running(record)
     from vmmcompose.host.ssh import ssh_argv
 

@@ -1,7 +1,7 @@
 """The VMs a command names: of the manifest, single ones, or of other projects, each group as one `Desired`.
 
 A name is looked for in this order: the manifest's VMs, this project's records, the host's names (`<project>-<vm>`
-or a single VM's own).
+or a single VM's own). That of a VM with `replicas` means all of them.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from vmmcompose.cli.project import (
     as_recorded,
     choose,
-    find_record,
+    find_records,
     load_desired,
+    meanings,
     nearest,
     read_all,
+    with_everybody,
 )
 from vmmcompose.errors import UsageError, VmmError
 from vmmcompose.model.desired import Desired, DesiredVm, Power
@@ -50,16 +52,18 @@ class Target:
         return tuple(vm for vm in self.desired.vms if not self.only or vm.name in self.only)
 
 
-def wanted(invocation: "Invocation", names: Sequence[str]) -> list[Target]:
+def wanted(invocation: "Invocation", names: Sequence[str], *, ending: bool = False) -> list[Target]:
     """What is meant, as the manifest wants it where it names a VM, else as the records know it.
 
-    Without names all VMs of the project.
+    Without names all VMs of the project; for a command that is `ending` them also those whose profiles are not chosen.
 
     Raises:
         UsageError: there is no such VM, or neither names nor a project.
         ManifestInvalid: the manifest has problems.
     """
-    desired = _manifest(invocation, required=not names)
+    desired = _manifest(invocation, () if ending else names, required=not names)
+    if desired is not None and ending:
+        desired = with_everybody(desired)
     if desired is not None and not names:
         return [Target(desired, ())]
     mine: list[str] = []
@@ -93,9 +97,9 @@ def require_running(record: Record, what: str) -> None:
         raise VmmError(f"VM {record.spec.vm} is {state}; {what}", hint=f"vmm {verb} {record.spec.vm}")
 
 
-def _manifest(invocation: "Invocation", *, required: bool) -> Desired | None:
+def _manifest(invocation: "Invocation", names: Sequence[str], *, required: bool) -> Desired | None:
     try:
-        return load_desired(invocation, from_records=True)
+        return load_desired(invocation, from_records=True, names=names)
     except UsageError as error:
         # Without a manifest the names may still be those of VMs on this host.
         if required:
@@ -106,15 +110,15 @@ def _manifest(invocation: "Invocation", *, required: bool) -> Desired | None:
 
 
 def _is_in(desired: Desired, name: str) -> bool:
-    known = {vm.name for vm in desired.vms}
+    known = meanings(desired)
     return name in known or name.removeprefix(f"{desired.project}-") in known
 
 
 def _recorded(invocation: "Invocation", names: Sequence[str], desired: Desired | None) -> list[Target]:
     groups: dict[str, dict[str, Record]] = {}
     for name in names:
-        record = _find(invocation, name, desired)
-        groups.setdefault(record.spec.project, {})[record.spec.vm] = record
+        for record in _find(invocation, name, desired):
+            groups.setdefault(record.spec.project, {})[record.spec.vm] = record
     if not groups:
         return []
     everything = read_all(invocation)[0]
@@ -126,9 +130,9 @@ def _recorded(invocation: "Invocation", names: Sequence[str], desired: Desired |
     return found
 
 
-def _find(invocation: "Invocation", name: str, desired: Desired | None) -> Record:
+def _find(invocation: "Invocation", name: str, desired: Desired | None) -> tuple[Record, ...]:
     try:
-        return find_record(invocation, name)
+        return find_records(invocation, name)
     except UsageError as error:
-        near = nearest(name, [vm.name for vm in desired.vms]) if desired is not None else ""
+        near = nearest(name, meanings(desired)) if desired is not None else ""
         raise UsageError(error.message, hint=near or error.hint) from error

@@ -6,7 +6,15 @@ from vmmcompose.cli import complete
 from vmmcompose.cli.grace import grace_option
 from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.cli.patience import lock_timeout_option
-from vmmcompose.cli.project import choose, load_desired, target_option, targets, with_power
+from vmmcompose.cli.project import (
+    choose,
+    load_desired,
+    target_option,
+    targets,
+    with_everybody,
+    with_power,
+)
+from vmmcompose.cli.scale import Scale, scale_option
 from vmmcompose.cli.timeouts import timeout_option, wait_timeout_option
 from vmmcompose.errors import UsageError
 from vmmcompose.model.options import Options
@@ -14,15 +22,17 @@ from vmmcompose.model.options import Options
 _UP_HELP = """Make the host match the manifest: create, start, change and mend what differs.
 
 Only what differs is touched; a second `vmm up` changes nothing. With VM names only those and what they
-depend on. Provision scripts that a VM's disk has not seen are run, and run again when they failed. Waits
-until each VM answers on SSH or passes its healthcheck; --no-wait leaves that out, and nothing else.
+depend on; the name of a VM with replicas means all of them. Replicas beyond their number are deleted.
+Provision scripts that a VM's disk has not seen are run, and run again when they failed. Waits until each VM
+answers on SSH or passes its healthcheck; --no-wait leaves that out, and nothing else.
 
 \b
 Examples:
   vmm up                      the whole project
   vmm up web --timeout 300    one VM, on a slow host
   vmm up --dry-run            only show what would happen
-  vmm up --recreate web       a new root disk from the image"""
+  vmm up --recreate web       a new root disk from the image
+  vmm up --scale web=3        three replicas, whatever the manifest says"""
 
 
 @click.command(help=_UP_HELP)
@@ -33,6 +43,7 @@ Examples:
 @wait_timeout_option
 @click.option("--recreate", is_flag=True, help="New root disks from the images; what is on them is lost.")
 @click.option("--remove-orphans", is_flag=True, help="Delete VMs that the manifest no longer names.")
+@scale_option
 @click.option("--allow-data-loss", is_flag=True, help="Do not ask when data would be lost.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
 @lock_timeout_option
@@ -42,6 +53,7 @@ def up(
     vms: tuple[str, ...],
     target: tuple[str, ...],
     timeout: float | None,
+    scale: Scale,
     wait_timeout: float | None,
     lock_timeout: float,
     *,
@@ -54,11 +66,13 @@ def up(
     """`vmm up`."""
     from vmmcompose.cli.converging import Consent, Terms, converge_shown, show_plan
 
-    desired = load_desired(invocation, from_records=False)
+    names = (*vms, *targets(target))
+    desired = load_desired(invocation, from_records=False, names=names, scale=scale)
     options = Options(
-        only=choose(desired, (*vms, *targets(target))),
+        only=choose(desired, names),
         recreate=recreate,
         remove_orphans=remove_orphans,
+        remove_surplus=True,
         wait=wait,
         timeout_s=timeout,
         wait_timeout_s=wait_timeout,
@@ -78,7 +92,8 @@ def up(
 _DOWN_HELP = """Delete the project's VMs with their disks, addresses, forwards, logs and keys. Its volumes stay.
 
 The last VM of the host takes the bridge, the rules and the changed kernel settings with it. VMs that the
-manifest no longer names go as well. Works without the manifest when the project is named with -p.
+manifest no longer names go as well, and so do those whose profiles are not chosen. Works without the manifest
+when the project is named with -p.
 
 \b
 Examples:
@@ -109,7 +124,7 @@ def down(
 
     if keep_disks and volumes:
         raise UsageError("--keep-disks and --volumes exclude each other")
-    desired = with_power(load_desired(invocation, from_records=True), (), "absent")
+    desired = with_power(with_everybody(load_desired(invocation, from_records=True)), (), "absent")
     options = Options(keep_disks=keep_disks, remove_orphans=True, grace_s=grace, delete_volumes=volumes)
     if dry_run:
         show_plan(invocation, desired, options)

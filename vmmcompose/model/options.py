@@ -10,11 +10,14 @@ class Options:
     """Choices of one `up`, `down`, `start`, …; the planner and the executor read them."""
 
     only: tuple[str, ...] = ()
-    """Short names to act on, their dependencies included; empty means all."""
+    """Short names to act on, their dependencies included; empty means all. That of a VM with replicas, beside the
+    replicas' own, means those too many as well."""
     recreate: bool = False
     """Replace root disks although nothing asks for it."""
     remove_orphans: bool = False
     """Delete VMs of this project that the manifest no longer names."""
+    remove_surplus: bool = False
+    """Delete replicas beyond the number that there are to be: of all VMs with replicas, or of those in `only`."""
     keep_disks: bool = False
     """When deleting a VM keep its record, address and disk."""
     wait: bool = True

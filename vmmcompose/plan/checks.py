@@ -6,7 +6,6 @@ from vmmcompose.model.capabilities import Capabilities
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.observed import HostFacts, Image, Observed
 from vmmcompose.model.problem import Problem
-from vmmcompose.model.record import Record
 from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import VmSpec, project_words
 from vmmcompose.plan.view import MIB, VmView
@@ -184,17 +183,16 @@ def explain_auto(
     return [Problem("hypervisor", f"hypervisor auto is {' and '.join(chosen)} here: {why}", severity="note")]
 
 
-def check_orphans(records: Iterable[Record], wanted: frozenset[str]) -> list[Problem]:
+def check_orphans(names: Iterable[str]) -> list[Problem]:
     """A note for each VM of the project that the manifest does not name."""
     return [
         Problem(
             "orphan",
-            f"VM `{record.spec.vm}` is not in the manifest any more",
+            f"VM `{name}` is not in the manifest any more",
             hint="`vmm up --remove-orphans` deletes it",
             severity="note",
         )
-        for record in records
-        if record.spec.vm not in wanted
+        for name in names
     ]
 
 

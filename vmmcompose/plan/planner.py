@@ -28,6 +28,8 @@ from vmmcompose.plan.costs import with_names
 from vmmcompose.plan.endings import work_absent, work_amended, work_created, work_paused, work_stopped
 from vmmcompose.plan.graph import weave
 from vmmcompose.plan.hand import added_forwards, check_fresh, check_paused, without_adopted
+from vmmcompose.plan.leaving import leaving, orphans, with_losses
+from vmmcompose.plan.profiles import check_profiles
 from vmmcompose.plan.protection import check_protected
 from vmmcompose.plan.restoring import check_restore, restored_view, work_restored
 from vmmcompose.plan.rolling import defer, turns
@@ -88,9 +90,9 @@ def make_plan(
         ]
     problems += check_paused(desired, look, only)
     problems += added_forwards(running)
+    problems += check_profiles(desired, up)
     if desired.project and not options.remove_orphans:
-        known = (*desired.vms, *desired.inactive)
-        problems += check_orphans(ours.values(), frozenset(vm.name for vm in known))
+        problems += check_orphans(orphans(desired, ours))
     problems += check_protected(desired, works, ours)
     volumes = plan_volumes(desired, works, look, ours, options)
     problems += check_volumes(desired, works, volumes, look)
@@ -109,7 +111,7 @@ def close_over(desired: Desired, only: frozenset[str]) -> frozenset[str]:
             found.add(name)
             if vms[name].power == "running":
                 queue += [dependency.vm for dependency in vms[name].depends_on]
-    return frozenset(found)
+    return only.union(found)
 
 
 def _works(
@@ -135,15 +137,10 @@ def _works(
             works += _stopped(record, specs.get(vm.name) if options.register else None, look, mine)
         elif vm.power == "absent" and _may_delete(desired.project, vm.name, look):
             works.append(_absent(desired.project, vm.name, record, look, settings, mine, "asked for"))
-    if desired.project and not only:
-        wanted = {vm.name for vm in (*desired.vms, *desired.inactive)}
-        for name, record in sorted(ours.items()):
-            if name not in wanted and options.remove_orphans:
-                works.append(
-                    _absent(
-                        desired.project, name, record, look, settings, options, "not in the manifest any more"
-                    )
-                )
+    if desired.project:
+        for name, why in leaving(desired, ours, options, everything=not only):
+            work = _absent(desired.project, name, ours[name], look, settings, options, why)
+            works.append(with_losses(work, desired, ours[name], look))
     return works
 
 

@@ -13,6 +13,7 @@ from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import VmSpec, host_name
 from vmmcompose.network.addresses import AddressPool, is_host_address, mac_of, prefix_len, vm_id
 from vmmcompose.network.conflicts import exhausted
+from vmmcompose.plan.leaving import set_aside
 
 
 @dataclass(slots=True)
@@ -54,7 +55,9 @@ def choose_specs(
         if (not only or vm.name in only) and (vm.power != "stopped" or register or vm.name in records)
     }
     addresses = _addresses(desired, observed, settings, fresh, records, specs)
-    specs.peers = peers_of(addresses.items())
+    # They may run: they keep their names.
+    others = {name: records[name].spec.ip for name in set_aside(desired, records)}
+    specs.peers = peers_of({**others, **addresses}.items())
     for vm in desired.vms:
         if vm.name in addresses:
             record = records.get(vm.name)

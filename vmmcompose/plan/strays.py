@@ -29,7 +29,7 @@ def stray_disks(observed: Observed, desired: Desired, known: Collection[str]) ->
     """A note for each folder of this project's with a disk that no record and no manifest names."""
     if not desired.project:
         return []
-    wanted = {host_name(desired.project, vm.name) for vm in desired.vms} | {
+    wanted = {host_name(desired.project, vm.name) for vm in (*desired.vms, *desired.inactive)} | {
         bad.name for bad in observed.unreadable
     }
     return [

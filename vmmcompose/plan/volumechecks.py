@@ -7,6 +7,7 @@ from vmmcompose.model.options import Options
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
+from vmmcompose.plan.leaving import leaving
 from vmmcompose.plan.view import MIB, Index
 from vmmcompose.plan.volumes import Holds, Volumes
 from vmmcompose.plan.work import VmWork
@@ -144,10 +145,10 @@ def volume_notes(
     going = {volume.name for volume in volumes.works if volume.change.kind == "delete"}
     vms = [vm for vm in (*desired.vms, *desired.inactive) if vm.power != "absent"]
     wanted = {one.volume for vm in vms for one in vm.volumes}
-    if not options.remove_orphans:
-        named = {vm.name for vm in desired.vms}
-        left = (record.spec for vm, record in ours.items() if vm not in named)
-        wanted |= {one.volume for spec in left for one in spec.volumes}
+    gone = {vm.name for vm in desired.vms}
+    gone.update(name for name, _ in leaving(desired, ours, options, everything=not options.only))
+    left = (record.spec for vm, record in ours.items() if vm not in gone)
+    wanted |= {one.volume for spec in left for one in spec.volumes}
     idle = sorted(look.observed.volumes.keys() - wanted - going)
     if idle and not vms:
         names = ", ".join(f"`{name}`" for name in idle)

@@ -177,7 +177,7 @@ def idle_line(desired: Desired, only: tuple[str, ...]) -> str:
     meant = [vm for vm in desired.vms if not only or vm.name in only]
     count = f"{len(meant)} VM{'' if len(meant) == 1 else 's'}"
     powers = {vm.power for vm in meant}
-    if powers == {"absent"} or not meant:
+    if powers == {"absent"} or not (meant or only):
         owner = f"project {desired.project} has" if desired.project else "they have"
         return f"nothing to do: {owner} nothing on this host"
     if len(powers) == 1 and powers <= {"stopped", "paused"}:

@@ -8,7 +8,7 @@ import click
 
 from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation, print_json
-from vmmcompose.cli.project import find_record, project_name, read_all
+from vmmcompose.cli.project import find_records, project_name, read_all
 from vmmcompose.errors import UsageError
 from vmmcompose.model.autostart import Enabled
 
@@ -118,7 +118,9 @@ def _chosen(invocation: Invocation, vms: tuple[str, ...], project: str | None, *
         raise UsageError("name VMs or a project, not both")
     if not vms:
         return Enabled(projects=(_project_named(invocation, project),))
-    return Enabled(vms=tuple(sorted({_vm_named(invocation, name, known=known) for name in vms})))
+    return Enabled(
+        vms=tuple(sorted({vm for name in vms for vm in _vms_named(invocation, name, known=known)}))
+    )
 
 
 def _project_named(invocation: Invocation, project: str | None) -> str:
@@ -133,13 +135,13 @@ def _project_named(invocation: Invocation, project: str | None) -> str:
     return project
 
 
-def _vm_named(invocation: Invocation, name: str, *, known: bool) -> str:
+def _vms_named(invocation: Invocation, name: str, *, known: bool) -> list[str]:
     try:
-        return find_record(invocation, name).spec.name
+        return [record.spec.name for record in find_records(invocation, name)]
     except UsageError:
         if known:
             raise
-        return name
+        return [name]
 
 
 def _words(chosen: Enabled) -> str:
