@@ -125,7 +125,10 @@ def _stop_and_start(
             _stop(graph, by_vm[vm], dependents[vm])
     for vm in order:
         if vm in in_turn:
-            _stop(graph, by_vm[vm], dependents[vm], [graph.ended[other] for other in in_turn[vm]])
+            # Not before what it will wait for is there: until then it can as well serve on.
+            needed, ordered = _needs(graph, by_vm[vm], by_vm, options)
+            up = [*(graph.ended[other] for other in in_turn[vm]), *needed]
+            _stop(graph, by_vm[vm], dependents[vm], up, ordered)
         start = by_vm[vm].start
         if start is not None:
             _touch(graph, volumes.growing(start, graph.volumes), graph.stopped)
@@ -160,14 +163,22 @@ def _dependents(
 
 
 def _stop(
-    graph: Graph, work: VmWork, dependents: Iterable[tuple[str, bool]], up: Iterable[int | None] = ()
+    graph: Graph,
+    work: VmWork,
+    dependents: Iterable[tuple[str, bool]],
+    up: Iterable[int | None] = (),
+    ordered: Iterable[int | None] = (),
 ) -> None:
-    """The stop, after those of its dependents, and after the steps `up` by which others are up again."""
+    """The stop, after those of its dependents, and after the steps `up` by which others are up again.
+
+    Those in `ordered` must only have ended.
+    """
     if work.stop is not None:
         first: dict[bool, list[int | None]] = {True: [], False: []}
         for other, required in dependents:
             first[required].append(graph.stopped.get(other))
-        after, weak = [graph.ready(work.vm), *first[True], *up, *_made(graph, work.start)], first[False]
+        after = [graph.ready(work.vm), *first[True], *up, *_made(graph, work.start)]
+        weak = [*first[False], *ordered]
         if work.turn is not None:
             after = [graph.add(work.address, WriteRecord(work.turn), [graph.network, *after], weak)]
         graph.stopped[work.vm] = graph.add(work.address, work.stop, after, weak)
@@ -191,13 +202,11 @@ def _bring_up(
     if work.tap is not None:
         last = graph.add(work.address, work.tap, [last, graph.network])
     if work.start is not None:
-        reached: dict[bool, list[int | None]] = {True: [], False: []}
-        for need in work.depends_on:
-            reached[need.required].append(_reached(graph, need, by_vm, options))
+        needed, ordered = _needs(graph, work, by_vm, options)
         free = graph.released.get(work.start.spec.ip, ())
-        after = [last, graph.network, *reached[True], *free, *_made(graph, work.start)]
+        after = [last, graph.network, *needed, *free, *_made(graph, work.start)]
         after += [graph.stopped.get(vm) for vm in holds.barring(work.start.spec)]
-        last = graph.started[work.vm] = graph.add(work.address, work.start, after, reached[False])
+        last = graph.started[work.vm] = graph.add(work.address, work.start, after, ordered)
     if work.provision:
         last = _provision(graph, work, options, last)
     if work.wait is not None and work.vm not in graph.waited:
@@ -218,6 +227,17 @@ def _provision(graph: Graph, work: VmWork, options: Options, last: int | None) -
     for action in work.provision:
         last = graph.provisioned[work.vm] = graph.add(work.address, action, [last])
     return last
+
+
+def _needs(
+    graph: Graph, work: VmWork, by_vm: Mapping[str, VmWork], options: Options
+) -> tuple[list[int | None], list[int | None]]:
+    """The steps after which a VM may start: those it needs, and those that must only have ended."""
+    found: dict[bool, list[int | None]] = {True: [], False: []}
+    if work.start is not None:
+        for need in work.depends_on:
+            found[need.required].append(_reached(graph, need, by_vm, options))
+    return found[True], found[False]
 
 
 def _reached(

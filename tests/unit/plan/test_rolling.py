@@ -105,7 +105,7 @@ def test_replicas_that_depend_on_what_restarts_too_go_on_meanwhile() -> None:
     plan = plan_for(converged(desired), desired, RESTART)
     stop = find(plan, "db", StopVm)
     assert not any(waits_for(plan, stop, find(plan, f"app-{i}", StopVm)) for i in (1, 2))
-    assert waits_for(plan, find(plan, "app-1", StartVm), find(plan, "db", WaitVm))
+    assert waits_for(plan, find(plan, "app-1", StopVm), find(plan, "db", WaitVm)), "it serves until then"
 
 
 def test_replicas_that_swap_addresses_cannot_take_turns() -> None:
