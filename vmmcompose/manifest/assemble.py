@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vmmcompose.manifest import includes
-from vmmcompose.manifest.documents import Documents, Read, TooManyFilesError, folder, joined
+from vmmcompose.manifest.documents import Documents, Read, TooLargeError, folder, joined
 from vmmcompose.manifest.envfile import EnvFile
 from vmmcompose.manifest.extends import Extending
 from vmmcompose.manifest.includes import Included
@@ -60,7 +60,7 @@ def assemble(
         within = assembly.scope(variables, folder(paths[0]), [(path, None) for path in env_files])
         if within:
             root = assembly.model([(path, None) for path in paths], within, "", ())
-    except TooManyFilesError:
+    except TooLargeError:
         assembly.broken = True
     if root is not None and documents.tagged:
         root = without_reset(root)

@@ -20,8 +20,8 @@ MAX_FILES = 256
 """Manifests that one project may be made of."""
 
 
-class TooManyFilesError(Exception):
-    """There are more than `MAX_FILES`: a mistake or an attack."""
+class TooLargeError(Exception):
+    """There are more files or settings than anybody needs: a mistake or an attack. The problem has been told."""
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Documents:
         """The file at a path. `asker` is the value that names it, for the message if it is not there.
 
         Raises:
-            TooManyFilesError: this is one too many.
+            TooLargeError: this is one too many.
         """
         known = self._known.get((path, base_dir, id(variables)))
         if known:
@@ -73,7 +73,7 @@ class Documents:
             message = f"the manifest is made of more than {MAX_FILES} files"
             place = asker.place if asker else None
             self.problems.append(Problem("too-many-files", message, hint=hint, place=place))
-            raise TooManyFilesError
+            raise TooLargeError
         document = Document(path, self.shown(path), base_dir, variables)
         self._known[path, base_dir, id(variables)] = document
         data = self._bytes(path, asker)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from vmmcompose.manifest.documents import Document, Documents, folder, joined
+from vmmcompose.manifest.documents import Document, Documents, TooLargeError, folder, joined
 from vmmcompose.manifest.merge import merge_vms
 from vmmcompose.manifest.nodes import Node, mapping
 from vmmcompose.manifest.report import quoted
@@ -11,6 +11,8 @@ from vmmcompose.manifest.suggest import Suggester
 from vmmcompose.manifest.variables import Variables
 from vmmcompose.model.problem import Problem
 
+MAX_EXTENDED = 1_000_000
+"""Values that VMs may have from others."""
 _KEY = "extends"
 _KEYS = ("vm", "file")
 _LONGEST = 12
@@ -24,6 +26,7 @@ class Extending:
 
     documents: Documents
     variables: Variables
+    _size: int = 0
     _done: dict[tuple[int, str], Node] = field(default_factory=dict)
     _suggester: Suggester = field(default_factory=Suggester)
 
@@ -58,8 +61,17 @@ class Extending:
             own = _without(node)
             result = own if result is None else merge_vms(result, own)
             self._done[key] = result
+            self._count(result)
         assert result is not None
         return result
+
+    def _count(self, vm: Node) -> None:
+        """Refuses chains in which each VM hands a longer list to the next."""
+        self._size += sum(len(child.children) for child in vm.children.values())
+        if self._size > MAX_EXTENDED:
+            message = f"`extends` blows this manifest up to more than {MAX_EXTENDED} values"
+            self._note("too-large", message, vm, "`ports: !reset []` leaves a list of the other VM behind")
+            raise TooLargeError
 
     def _target(self, step: _Step, node: Node) -> _Step | None:
         """Which VM a VM extends; None if none, or if it is not there."""

@@ -62,9 +62,9 @@ class Node:
         """A scalar as it is written, without quotes; where it held variables, with their values."""
         self.plain = False
         """Whether a scalar stands there without quotes and tag."""
-        self.children: dict[str | int, Node] = {}
+        self.children: dict[str | int, Node] = _NONE if kind == "scalar" else {}
         """By key or index, merged keys included."""
-        self.keys: dict[str, Node] = {}
+        self.keys: dict[str, Node] = _NO_KEYS if kind == "scalar" else {}
         """The node of each key."""
         self.size = 1
         self.depth = 1
@@ -87,6 +87,11 @@ class Node:
     def is_null(self) -> bool:
         """Whether nothing stands there."""
         return self.kind == "scalar" and self.data is None and not self.varied
+
+
+_NONE: dict[str | int, Node] = {}
+_NO_KEYS: dict[str, Node] = {}
+"""What all scalars have below them: two dictionaries for each would be most of what a large manifest costs."""
 
 
 def scalar(value: Scalar, text: str, span: Span, file: File, *, plain: bool) -> Node:
