@@ -38,6 +38,17 @@ def two_tier() -> Iterator[Lab]:
 
 
 @pytest.fixture
+def replicas() -> Iterator[Lab]:
+    """The replicas example, not up yet."""
+    missing = missing_for_guests()
+    if missing:
+        pytest.skip(missing)
+    with Lab("replicas") as lab:
+        shutil.copytree(EXAMPLES / "replicas", lab.project, dirs_exist_ok=True)
+        yield lab
+
+
+@pytest.fixture
 def stand_in() -> Iterator[Lab]:
     """A host with a kernel of a few bytes and an empty image, whose VMs Firecracker's stand-in runs."""
     with Lab() as lab:

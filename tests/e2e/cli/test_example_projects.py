@@ -28,3 +28,25 @@ def test_two_tier_waits_for_the_one_behind_and_reaches_it_by_name(two_tier: Lab)
     ]
     two_tier.vmm("down")
     assert two_tier.traces() == before
+
+
+def test_replicas_have_their_own_ports_and_pages_and_the_volume_outlives_its_vm(replicas: Lab) -> None:
+    replicas.vmm("up")
+    pages = [replicas.get(f"http://127.0.0.1:{port}/").splitlines() for port in (8082, 8083)]
+    assert [page[0] for page in pages] == [f"web-{number} found this in the store:" for number in (1, 2)]
+    assert pages[0][1].startswith("first written")
+    assert pages[0][1] == pages[1][1]
+    assert replicas.vmm("plan", "--detailed-exitcode").stdout.startswith("Nothing to do")
+
+    replicas.vmm("up", "--recreate", "--allow-data-loss", "store")
+    kept = replicas.vmm("exec", "store", "--", "cat", "/srv/www/index.html").stdout
+    assert kept.splitlines() == [pages[0][1]]
+
+    said = replicas.vmm("plan", "--scale", "web=1").stdout
+    assert "vm/web-2" in said
+    assert "web has 1 replica" in said
+    replicas.vmm("up", "--scale", "web=1")
+    assert {vm["vm"] for vm in json.loads(replicas.vmm("ps", "--json").stdout)["vms"]} == {"store", "web-1"}
+    assert replicas.vmm("exec", "web", "--", "hostname").stdout == "web-1\n"
+    replicas.vmm("down")
+    assert json.loads(replicas.vmm("ps", "--json").stdout)["vms"] == []

@@ -1,6 +1,7 @@
 """The schema that editors get: completion and hover for every key, and nothing red about variables."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,13 @@ GOOD = sorted(
         *(case / "vmm.yaml" for case in GOLDEN.glob("manifest/good-*")),
         *(out.parent / "vmm.yaml" for out in GOLDEN.glob("compose/*/show.yaml")),
     ]
+)
+SEEN = re.compile(r"error\[(unknown-key|missing-key|invalid-choice|wrong-type|no-vms)\]")
+"""Problems that are the schema's own."""
+BAD = sorted(
+    said.with_name("vmm.yaml")
+    for said in GOLDEN.glob("manifest/*/problems.txt")
+    if SEEN.search(said.read_text(encoding="utf-8")) and said.with_name("vmm.yaml").exists()
 )
 
 
@@ -47,6 +55,14 @@ def test_good_manifests_are_not_red(path: Path) -> None:
 def test_a_variable_may_stand_for_any_value(vm: dict[str, Any]) -> None:
     data = {"vms": {"web": {"image": "tiny", **vm}}}
     assert [error.message for error in EDITOR.iter_errors(data)] == []
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.parent.name)
+def test_what_the_schema_can_see_is_red(path: Path) -> None:
+    root = Loader(path.read_text(), "vmm.yaml").load()
+    assert root is not None
+    assert not EDITOR.is_valid(root.data)
+    assert not STRICT.is_valid(root.data)
 
 
 @pytest.mark.parametrize(
