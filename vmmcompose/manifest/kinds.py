@@ -7,13 +7,15 @@ from typing import Any
 from vmmcompose.manifest import network
 from vmmcompose.manifest.replicas import VARIABLE, filled, marks, replica_name, split
 from vmmcompose.manifest.report import Report, subject
-from vmmcompose.manifest.sections import Section, SectionReader, merged
+from vmmcompose.manifest.sections import Section, SectionReader, checked_files, merged
 from vmmcompose.manifest.source import At
 from vmmcompose.manifest.volumes import User, check_unnumbered
 from vmmcompose.model.desired import Forward
 
 _MERGED = ("env", "labels")
 """Keys of `defaults` that a VM's own do not replace."""
+_PLACED = frozenset(("files", "mounts", "volumes"))
+"""Keys about places in the guest, which must not overlap."""
 _OF_ALL = ("replicas", "profiles", "extends", "update", "lifecycle")
 """Keys about all replicas together."""
 
@@ -39,7 +41,6 @@ class Kind:
     pattern: One
     """The first of them; also there where there are to be none."""
     ones: list[One] = field(default_factory=list)
-    """Its VMs; those behind one with a mistake are left out."""
 
     @property
     def at(self) -> At:
@@ -100,27 +101,37 @@ class KindReader:
         shared = self._reader.read(common, at)
         check_unnumbered(numbered.get("volumes") or [], (*at, "volumes"), report)
         before = len(report.problems)
-        pattern = self._one(0 if replicas is None else 1, shared, numbered, at, by_number=bool(unread))
+        pattern = self._one(0 if replicas is None else 1, shared, numbered, unread, at)
         found = Kind(name, replicas, pattern)
         network.check_ranges(pattern.own.ports, replicas, report)
         for number in found.numbers:
             one = pattern
             if number > 1:
-                if len(report.problems) > before:
-                    break
-                one = One(number, pattern.own, pattern.fields)
-                if numbered or unread:
-                    one = self._one(number, shared, numbered, at, by_number=bool(unread))
+                # Behind a mistake in what has the number, only what is the same for all is looked at.
+                one = One(number, shared, pattern.fields)
+                if (numbered or unread) and len(report.problems) == before:
+                    one = self._one(number, shared, numbered, unread, at, pattern)
             found.ones.append(one)
         return found
 
     def _one(
-        self, number: int, shared: Section, numbered: Mapping[str, Any], at: At, *, by_number: bool
+        self,
+        number: int,
+        shared: Section,
+        numbered: Mapping[str, Any],
+        inherited: list[str],
+        at: At,
+        like: One | None = None,
     ) -> One:
+        """One VM; `like` is one of the kind that has been looked at already."""
         self._report.replica = number
-        own = self._reader.read(filled(dict(numbered), number), at, shared.copy()) if numbered else shared
-        defaults = self._numbered_defaults(number) if by_number else self._defaults
-        fields = merged([self._host], own, defaults, self._report)
+        own = self._reader.read(filled(numbered, number), at, shared.copy()) if numbered else shared
+        defaults = self._numbered_defaults(number) if inherited else self._defaults
+        fields = merged([self._host], own, defaults)
+        if like is None or _PLACED.intersection((*numbered, *inherited)):
+            fields["files"] = checked_files(fields, own, defaults, self._report)
+        else:
+            fields["files"] = like.fields["files"]
         self._report.replica = 0
         return One(number, own, fields)
 

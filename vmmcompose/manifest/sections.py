@@ -121,20 +121,22 @@ class SectionReader:
         section.volumes = volumes.attachments(value, at, self._report)
 
 
-def merged(
-    layers: Iterable[Mapping[str, Any]], own: Section, defaults: Section, report: Report
-) -> dict[str, Any]:
-    """Fields of `DesiredVm` that a VM has out of its own section and those below it; `layers` are lowest first."""
+def merged(layers: Iterable[Mapping[str, Any]], own: Section, defaults: Section) -> dict[str, Any]:
+    """Fields of `DesiredVm` that a VM has out of its own section and those below it, lowest first; without files."""
     fields: dict[str, Any] = {"image": ""}
     for layer in (*layers, defaults.fields, own.fields):
         fields.update(layer)
+    fields["labels"] = tuple(sorted({**defaults.labels, **own.labels}.items()))
+    fields["env"] = tuple(sorted({**defaults.env, **own.env}.items()))
+    return fields
+
+
+def checked_files(
+    fields: Mapping[str, Any], own: Section, defaults: Section, report: Report
+) -> tuple[GuestFile, ...]:
+    """A VM's files, once it is sure that they, its volumes and its mounts are not in each other's way."""
     tags = [mount.tag for mount in fields.get("mounts", ())]
     volumes.check_targets(own.volumes, tags, report)
     places = frozenset([*(f"/mnt/{tag}" for tag in tags), *(one.target for one, _ in own.volumes)])
     files = own.files if own.files is not None else defaults.files or []
-    return {
-        **fields,
-        "labels": tuple(sorted({**defaults.labels, **own.labels}.items())),
-        "env": tuple(sorted({**defaults.env, **own.env}.items())),
-        "files": storage.check_files(files, places, report),
-    }
+    return storage.check_files(files, places, report)

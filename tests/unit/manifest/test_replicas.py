@@ -1,6 +1,6 @@
 """A VM with `replicas`: what is read once, what is read for each, and where things are found again."""
 
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -86,12 +86,12 @@ vms:
 volumes: {{d: }}
 """
     read(text.format(10))
-    begin = perf_counter()
+    begin = process_time()
     read(text.format(10))
-    between = perf_counter()
+    between = process_time()
     assert len(read(text.format(10_000)).desired.vms) == 10_001
-    # It takes a quarter of this where nothing else runs.
-    assert perf_counter() - between < (between - begin) + 2
+    # Of processor time; it takes a fifth of this.
+    assert process_time() - between < (between - begin) + 2
 
 
 def test_the_scale_of_the_command_line_wins_and_says_nothing_of_other_vms() -> None:
