@@ -30,7 +30,7 @@ from vmmcompose.drivers.firecracker.config import (
     snapshot_call,
     update_drive,
 )
-from vmmcompose.model.desired import Mount
+from vmmcompose.model.desired import Attachment, Mount
 from vmmcompose.model.observed import Kernel
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.spec import VmSpec
@@ -81,6 +81,7 @@ def _strict(schema: Any) -> Any:
 
 NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?", fullmatch=True)
 MOUNTS = st.builds(Mount, tag=NAMES, source=st.just("/srv/x"), mode=st.sampled_from(("ro", "rw")))
+VOLUMES = st.builds(Attachment, volume=NAMES, target=st.just("/srv/v"), mode=st.sampled_from(("ro", "rw")))
 MACS = st.binary(min_size=4, max_size=4).map(lambda address: "06:00:" + address.hex(":"))
 
 
@@ -106,7 +107,8 @@ def specs(draw: st.DrawFn) -> VmSpec:
         gateway="172.16.0.1",
         mac=draw(MACS),
         tap=f"vmm-{vm_id[:11]}",
-        mounts=tuple(draw(st.lists(MOUNTS, max_size=12, unique_by=lambda mount: mount.tag))),
+        mounts=tuple(draw(st.lists(MOUNTS, max_size=7, unique_by=lambda mount: mount.tag))),
+        volumes=tuple(draw(st.lists(VOLUMES, max_size=5, unique_by=lambda volume: volume.volume))),
     )
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from case_qemu import CASE
@@ -21,7 +22,7 @@ from vmmcompose.drivers.base import Launch
 from vmmcompose.drivers.qemu.argv import CAPABILITIES
 from vmmcompose.errors import DriverError
 from vmmcompose.host.ready import Waited, wait_ready
-from vmmcompose.model.desired import Mount
+from vmmcompose.model.desired import Attachment, Mount
 from vmmcompose.model.observed import Kernel
 from vmmcompose.model.record import Process
 
@@ -43,14 +44,15 @@ def qemu(netns: Namespace) -> Iterator[Bench]:
         yield made
 
 
-def tiny(qemu: Bench, mounts: tuple[Mount, ...] = ()) -> Launch:
-    """The tiny image on a TAP that is in the bridge; a mount's image is a disk of its own size."""
+def tiny(qemu: Bench, mounts: tuple[Mount, ...] = (), volumes: tuple[Attachment, ...] = ()) -> Launch:
+    """The tiny image on a TAP that is in the bridge; mounts and volumes are disks of a size of their own."""
     launch = qemu.launch()
-    spec = replace(launch.spec, memory_mib=256, mounts=mounts)
+    spec = replace(launch.spec, memory_mib=256, mounts=mounts, volumes=volumes)
     os.system(f"ip link set {spec.tap} master vmm-br0")
     shutil.copyfile(f"{STORE}/images/rootfs/tiny.ext4", qemu.paths.disk(spec.name))
-    for number, mount in enumerate(mounts, start=1):
-        image = Path(qemu.paths.mount(spec.name, mount.tag))
+    images = [qemu.paths.mount(spec.name, mount.tag) for mount in mounts]
+    images += [qemu.paths.volume(spec.project, volume.volume) for volume in volumes]
+    for number, image in enumerate(map(Path, images), start=1):
         image.parent.mkdir(parents=True, exist_ok=True)
         image.touch()
         os.truncate(image, number << 20)
@@ -74,19 +76,18 @@ def console(launch: Launch) -> str:
     return Path(launch.paths.console(launch.spec.name)).read_text(errors="replace")
 
 
-def test_as_many_mounts_as_promised_are_found_in_order(qemu: Bench) -> None:
-    modes = ("ro", "rw")
-    mounts = tuple(
-        Mount(f"t{number:02}", "/x", modes[number % 2])  # type: ignore[arg-type]
-        for number in range(CAPABILITIES.max_mounts)
-    )
-    launch = tiny(qemu, mounts)
+def test_as_many_mounts_and_volumes_as_promised_are_found_in_order(qemu: Bench) -> None:
+    modes: tuple[Literal["ro", "rw"], ...] = ("ro", "rw")
+    numbers = range(CAPABILITIES.max_mounts)
+    mounts = tuple(Mount(f"t{number:02}", "/x", modes[number % 2]) for number in numbers[:-4])
+    volumes = tuple(Attachment(f"v{number:02}", "/x", modes[number % 2]) for number in numbers[-4:])
+    launch = tiny(qemu, mounts, volumes)
     process = qemu.driver.start(launch)
     phases: list[str] = []
     assert wait(launch, process, phases).detail == "SSH answers"
     assert phases == ["booting", "kernel up", "waiting for SSH"]
     sectors = dict(re.findall(r"\[(vd[a-z]+)\] (\d+) 512-byte", console(launch)))
-    expected = {f"vd{chr(ord('a') + number)}": str(number * 2048) for number in range(1, len(mounts) + 1)}
+    expected = {f"vd{chr(ord('a') + number)}": str(number * 2048) for number in range(1, len(numbers) + 1)}
     assert {name: size for name, size in sectors.items() if name != "vda"} == expected
     qemu.stop(process, grace_s=TIMEOUT_S)
     assert "Restarting system" in console(launch) or "Power down" in console(launch), "it was not asked"

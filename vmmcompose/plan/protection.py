@@ -23,7 +23,8 @@ def check_protected(desired: Desired, works: Iterable[VmWork], ours: Mapping[str
         if declared.get(work.vm):
             hint = "take `prevent_delete` out of its `lifecycle` and run `vmm up` first"
         elif work.vm in declared:
-            hint = "run `vmm up` without this change first: what was applied last still protects it"
+            other = " without this change" if deed == "replaced" else ""
+            hint = f"run `vmm up`{other} first: what was applied last still protects it"
         elif record is not None and record.spec.replica_of in groups:
             least = record.spec.replica
             hint = f"say `replicas: {least}` or more, or run `vmm up` without `prevent_delete` first"
