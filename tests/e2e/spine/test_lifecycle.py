@@ -20,7 +20,7 @@ vms:
     mounts: ["./site:site:ro", "./data:data:rw"]
     ports: ["8080:80"]
     depends_on: {db: {condition: healthy}}
-    env: {GREETING: "good day, it's $5"}
+    env: {GREETING: "good day, it's $$5"}
     files:
       - {path: /etc/motd, content: "welcome\\n"}
 """

@@ -14,9 +14,9 @@ FAILS_ONCE = (
     + """
 vms:
   db:
-    env: {WORD: "it's $5"}
+    env: {WORD: "it's $$5"}
     provision:
-      - echo one $WORD >> /root/runs
+      - echo one $$WORD >> /root/runs
       - {name: gate, run: "test -e /root/open || { echo the gate is shut; exit 3; }"}
       - {script: ./last}
   web: {depends_on: {db: {condition: provisioned}}}
@@ -29,7 +29,7 @@ CUT_OFF = (
 vms:
   db:
     provision:
-      - {name: slow, run: "echo run >> /root/runs; test $(wc -l < /root/runs) -gt 1 || sleep 600"}
+      - {name: slow, run: "echo run >> /root/runs; test $$(wc -l < /root/runs) -gt 1 || sleep 600"}
 """
 )
 
@@ -62,6 +62,8 @@ def test_what_failed_is_run_again_and_only_then_done(lab: Lab) -> None:
     assert in_guest(lab, "cat /root/runs") == "one it's $5\nlast"
     assert lab.pid("db") == pid
     assert "othing to do" in lab.vmm("up").stderr
+    assert "/root/open" not in lab.vmm("inspect", "db").stdout, "scripts may hold secrets"
+    assert "/root/open" not in (lab.data / "vms" / "lab-db.json").read_text()
     log = lab.vmm("logs", "--provision", "db").stdout
     ends = [line.split(" ", 2) for line in log.splitlines() if ": exit code" in line]
     assert [words for _, _, words in ends] == [

@@ -70,3 +70,16 @@ def test_the_arrows_left_say_the_same_and_none_of_them_could_go(steps: tuple[Ste
     for number, before in ((n, b) for n, some in less.items() for b in some):
         without = {**less, number: less[number] - {before}}
         assert reach(without) != reach(whole)
+
+
+def test_an_arrow_for_what_must_only_have_ended_is_dashed() -> None:
+    steps = (
+        Step(0, "vm/a", SyncNetwork()),
+        Step(1, "vm/a", SyncNetwork(), frozenset((0,))),
+        Step(2, "vm/b", SyncNetwork(), frozenset((0,)), frozenset((1,))),
+        Step(3, "vm/b", SyncNetwork(), weak=frozenset((0, 2))),
+    )
+    drawn = {
+        (edge.source[-1], edge.target[-1], edge.dashed) for edge in plan_graph(Plan("p", (), steps)).edges
+    }
+    assert drawn == {("0", "1", False), ("0", "2", False), ("1", "2", True), ("2", "3", True)}

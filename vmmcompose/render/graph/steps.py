@@ -1,6 +1,6 @@
 """A plan's steps as a picture: those of one VM in a frame, an arrow from a step to those that wait for it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from vmmcompose.model import actions
 from vmmcompose.model.plan import Plan, Step
@@ -37,14 +37,12 @@ TONES: Mapping[type, Tone] = {
 
 
 def plan_graph(plan: Plan) -> Graph:
-    """The steps of a plan, with no arrow that says what others say already."""
+    """The steps of a plan, with no arrow that says what others say already; dashed where only the end is waited for."""
     title = f"plan for {plan.project}" if plan.project else "plan"
     if not plan.steps:
         return Graph(title, (Node("nothing", "note", "nothing to do"),))
     nodes = tuple(_node(step) for step in plan.steps)
-    edges = tuple(
-        Edge(_id(before), _id(step.id)) for step in plan.steps for before in reduced(step, plan.steps)
-    )
+    edges = tuple(edge for step in plan.steps for edge in _edges(step, plan.steps))
     members: dict[str, list[str]] = {}
     for step in plan.steps:
         members.setdefault(step.address, []).append(_id(step.id))
@@ -58,25 +56,44 @@ def plan_graph(plan: Plan) -> Graph:
     return Graph(title, nodes, edges, clusters)
 
 
-def reduced(step: Step, steps: tuple[Step, ...]) -> tuple[int, ...]:
-    """What a step waits for, without what those wait for themselves: the transitive reduction, step by step.
+def _edges(step: Step, steps: tuple[Step, ...]) -> Iterator[Edge]:
+    for before in reduced(step, steps):
+        yield Edge(_id(before), _id(step.id))
+    if step.weak:
+        for before in _reduced(step.before, steps, lambda one: one.before):
+            if before in step.weak:
+                yield Edge(_id(before), _id(step.id), dashed=True)
 
-    Ids count up and a step waits for lower ones only, so the search ends at the lowest id it may still find.
-    """
+
+def reduced(step: Step, steps: tuple[Step, ...]) -> tuple[int, ...]:
+    """The steps that a step needs, without those that these need themselves: the transitive reduction, step by step."""
+    return _reduced(step.after, steps, lambda one: one.after)
+
+
+def _reduced(
+    wanted: frozenset[int], steps: tuple[Step, ...], ahead: Callable[[Step], frozenset[int]]
+) -> tuple[int, ...]:
+    """Ids count up and a step waits for lower ones only, so the search ends at the lowest id it may still find."""
     kept: list[int] = []
     behind: set[int] = set()
-    least = min(step.after, default=0)
-    for before in sorted(step.after, reverse=True):
+    least = min(wanted, default=0)
+    for before in sorted(wanted, reverse=True):
         if before not in behind:
             kept.append(before)
-            _walk(before, least, steps, behind)
+            _walk(before, least, steps, ahead, behind)
     return tuple(reversed(kept))
 
 
-def _walk(start: int, least: int, steps: tuple[Step, ...], behind: set[int]) -> None:
+def _walk(
+    start: int,
+    least: int,
+    steps: tuple[Step, ...],
+    ahead: Callable[[Step], frozenset[int]],
+    behind: set[int],
+) -> None:
     queue = [start]
     while queue:
-        for earlier in steps[queue.pop()].after:
+        for earlier in ahead(steps[queue.pop()]):
             if earlier >= least and earlier not in behind:
                 behind.add(earlier)
                 queue.append(earlier)
