@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -49,7 +50,7 @@ def converge_shown(
     """
     from vmmcompose.cli.progress import make_sink
     from vmmcompose.reconcile import Asker, converge
-    from vmmcompose.render.events import done_line, forward_lines, idle_line, name_of
+    from vmmcompose.render.events import done_line, failed_line, forward_lines, idle_line, name_of
 
     terms = terms or Terms()
     begin = time.monotonic()
@@ -60,7 +61,10 @@ def converge_shown(
 
     failed: dict[str, None] = {}
 
+    counts: Counter[str] = Counter()
+
     def emit(event: Event) -> None:
+        counts[event.state] += 1
         if event.state == "failed":
             failed[name_of(event.step.address)] = None
         with suppress(OSError):  # a terminal that is gone must not strand the steps
@@ -76,7 +80,7 @@ def converge_shown(
         if not failed:
             raise
         # What failed and why has been shown when it happened; this only closes.
-        what = f"{', '.join(failed)} failed, see above; what did not depend on it was done"
+        what = failed_line(failed, counts, time.monotonic() - begin)
         hint = "`vmm up` goes on from here, `vmm plan` shows what is left"
         raise ApplyFailed(what, hint=hint if desired.project else "run the command again") from error
     show_notes(invocation, report.plan, ())

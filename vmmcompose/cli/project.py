@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vmmcompose.cli import complete
 from vmmcompose.errors import HostError, UsageError
 from vmmcompose.model.desired import Desired, DesiredVm, Power, Volume
 from vmmcompose.model.record import Record, UnreadableRecord
@@ -20,6 +21,7 @@ target_option = click.option(
     "--target",
     multiple=True,
     metavar="ADDRESS",
+    shell_complete=complete.vms,
     help="Only this VM and what it depends on: `web` or `vm/web` (repeatable); the same as naming it.",
 )
 _SHOWN = 5

@@ -6,8 +6,8 @@ secrets, so the file has their digests. It does hold the secrets of the manifest
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -26,6 +26,8 @@ FORMAT = "vmm-plan"
 FORMAT_VERSION = 1
 _SHORT = 16
 """Hex digits of a digest: 64 bits, against chance and not against an attacker."""
+_LONG = 16
+"""Items of a tuple that is worth remembering: the names of a project's VMs stand in each of their specs."""
 
 Json = dict[str, Any]
 Pairs = tuple[tuple[str, str], ...]
@@ -63,8 +65,9 @@ class SavedPlan:
 
 def step_digests(plan: Plan, settings: Settings) -> tuple[str, ...]:
     """A digest for each step of the plan, over all that it does: its action, and the settings that steer it."""
-    steering = {**asdict(settings), "vm_defaults": None}
-    return tuple(_digest([steering, _plain(step)]) for step in plan.steps)
+    steering = _digest({**asdict(settings), "vm_defaults": None})
+    known: dict[int, str] = {}
+    return tuple(_digest([steering, *_plain(step, known)]) for step in plan.steps)
 
 
 def spec_digests(plan: Plan) -> tuple[tuple[str, Pairs], ...]:
@@ -74,8 +77,9 @@ def spec_digests(plan: Plan) -> tuple[tuple[str, Pairs], ...]:
         spec = getattr(step.action, "spec", None)
         if isinstance(spec, VmSpec):
             found[step.address] = spec
+    known: dict[int, str] = {}
     return tuple(
-        (address, tuple((f.name, _digest(_value(getattr(spec, f.name)))) for f in fields(spec)))
+        (address, tuple((f.name, _digest(_value(getattr(spec, f.name), known))) for f in fields(spec)))
         for address, spec in sorted(found.items())
     )
 
@@ -156,27 +160,25 @@ def _pairs(value: Mapping[str, str]) -> Pairs:
     return tuple((str(key), str(item)) for key, item in value.items())
 
 
-def _plain(step: Step) -> Json:
-    action = {field.name: _value(getattr(step.action, field.name)) for field in fields(step.action)}
-    return {
-        "address": step.address,
-        "action": type(step.action).__name__,
-        **action,
-        "after": sorted(step.after),
-        "weak": sorted(step.weak),
-    }
+def _plain(step: Step, known: dict[int, str]) -> list[Any]:
+    """All that a step is, as JSON values."""
+    head = [step.address, type(step.action).__name__, sorted(step.after), sorted(step.weak)]
+    return head + [_value(getattr(step.action, field.name), known) for field in fields(step.action)]
 
 
-def _value(value: Any) -> Any:  # noqa: ANN401 - any field's value
-    if hasattr(value, "__dataclass_fields__"):
-        return asdict(value)
-    return [_value(item) for item in value] if isinstance(value, tuple) else value
+def _value(value: Any, known: dict[int, str]) -> Any:  # noqa: ANN401 - any field's value
+    """A value for JSON. Specs and long tuples stand for many: each is digested once, `known` has them by identity."""
+    shared = isinstance(value, VmSpec) or (isinstance(value, tuple) and len(value) > _LONG)
+    if shared and id(value) in known:
+        return known[id(value)]
+    parts = value
+    if is_dataclass(value):
+        parts = [_value(getattr(value, field.name), known) for field in fields(value)]
+    elif isinstance(value, tuple):
+        parts = [_value(item, known) for item in value]
+    return known.setdefault(id(value), _digest(parts)) if shared else parts
 
 
 def _digest(value: Any) -> str:  # noqa: ANN401 - any JSON value
-    data = "".join(_encoded(value)).encode("utf-8", "surrogatepass")
-    return sha256(data).hexdigest()[:_SHORT]
-
-
-def _encoded(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON value
-    return json.JSONEncoder(sort_keys=True, separators=(",", ":")).iterencode(value)
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode()).hexdigest()[:_SHORT]

@@ -1,6 +1,6 @@
 """What happens during `up` and `down`, in words for people and as values for tools."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -138,7 +138,8 @@ def _block_line(block: Block) -> str:
     if len(block.lines) > SHORT:
         shown.append(f"{len(block.lines) - SHORT} more")
     why = f" ({', '.join(shown)})" if shown else ""
-    return f"{name_of(block.address)}: {block.kind}{why}"
+    lost = f"; data is lost: {block.data_loss}" if block.data_loss else ""
+    return f"{name_of(block.address)}: {block.kind}{why}{lost}"
 
 
 _DONE = {
@@ -170,6 +171,15 @@ def done_line(plan: Plan, seconds: float) -> str:
         if not change.address.startswith("vm/")
     ]
     return f"done in {seconds:.1f}s: {', '.join(parts + others)}"
+
+
+def failed_line(failed: Iterable[str], counts: Mapping[str, int], seconds: float) -> str:
+    """The summary of a run in which steps failed: which VMs, and how far it came."""
+    steps = counts.get("done", 0)
+    parts = [f"{steps} step{'' if steps == 1 else 's'} done", f"{counts.get('failed', 0)} failed"]
+    if counts.get("skipped"):
+        parts.append(f"{counts['skipped']} that depend on it skipped")
+    return f"{', '.join(failed)} failed after {seconds:.1f}s, see above; {', '.join(parts)}"
 
 
 def idle_line(desired: Desired, only: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from lab import Lab, eventually
 from stand_in_lab import DEFAULTS, stand_in_host
 
@@ -24,6 +25,11 @@ vms:
   db: {{}}
   web: {{ports: ["9100:80"], cpus: CPUS, depends_on: [db], env: {{PASSWORD: swordfish}}}}
 """
+
+
+SCHEMA = Draft202012Validator(
+    json.loads((Path(__file__).parents[3] / "schemas" / "plan.schema.json").read_text(encoding="utf-8"))
+)
 
 
 @pytest.fixture
@@ -229,12 +235,15 @@ def test_without_a_look_at_the_host_nothing_is_guessed(host: Lab) -> None:
     delete_tap(host)
     flush_rules(host)
     os.unlink(host.data / "vms" / "lab-db" / "root.ext4")
-    assert json.loads(host.vmm("plan", "--json").stdout)["changes"]
+    seen = json.loads(host.vmm("plan", "--json").stdout)
+    SCHEMA.validate(seen)
+    assert seen["changes"]
     calm = host.vmm("plan", "--refresh=false", "--detailed-exitcode")
     assert calm.stdout.startswith("The host was not looked at (--refresh=false)")
     assert "The records of project lab are as the manifest says." in calm.stdout
     write(host, cpus=2)
     value = json.loads(host.vmm("plan", "--refresh=false", "--json", "--detailed-exitcode", code=2).stdout)
+    SCHEMA.validate(value)
     assert (value["refreshed"], value["steps"]) == (False, [])
     assert [(c["address"], c["kind"]) for c in value["changes"]] == [("vm/web", "restart")]
     host.vmm("plan", "--refresh=false", "--out", "a.plan", code=64)

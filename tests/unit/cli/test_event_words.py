@@ -23,6 +23,7 @@ from vmmcompose.render.events import (
     done_line,
     event_json,
     event_line,
+    failed_line,
     forward_text,
     idle_line,
 )
@@ -110,6 +111,22 @@ def test_a_change_in_one_line_shows_three_reasons() -> None:
         "web: restart (cpus: 1 -> 2, memory: 1 -> 2, disk: 1 -> 2, 2 more)",
         "network: delete",
     ]
+
+
+def test_data_that_is_lost_is_said_before_anything_is_done() -> None:
+    change = Change("vm/web", "replace", (Reason("image", "a", "b"),), "the root disk of VM `web` (64 MiB)")
+    assert change_lines(Plan("shop", (change,))) == [
+        "web: replace (image: a -> b); data is lost: the root disk of VM `web` (64 MiB)"
+    ]
+
+
+def test_a_failed_run_says_how_far_it_came() -> None:
+    assert failed_line(["db"], {"done": 12, "failed": 1, "skipped": 3}, 8.26) == (
+        "db failed after 8.3s, see above; 12 steps done, 1 failed, 3 that depend on it skipped"
+    )
+    assert failed_line(["a", "b"], {"done": 1, "failed": 2}, 1) == (
+        "a, b failed after 1.0s, see above; 1 step done, 2 failed"
+    )
 
 
 def test_done_line_counts() -> None:
