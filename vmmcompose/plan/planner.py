@@ -96,7 +96,7 @@ def make_plan(
     problems += check_protected(desired, works, ours)
     volumes = plan_volumes(desired, works, look, ours, options)
     problems += check_volumes(desired, works, volumes, look)
-    problems += volume_notes(desired, look, volumes, ours, options)
+    problems += volume_notes(desired, works, volumes, look, ours)
     return _assemble(desired, observed, settings, options, works, volumes, problems)
 
 

@@ -3,11 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from vmmcompose.model.desired import Desired
-from vmmcompose.model.options import Options
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
-from vmmcompose.plan.leaving import leaving
 from vmmcompose.plan.view import MIB, Index
 from vmmcompose.plan.volumes import Holds, Volumes
 from vmmcompose.plan.work import VmWork
@@ -139,16 +137,15 @@ def _touched(works: Iterable[VmWork], volumes: Volumes) -> list[Problem]:
 
 
 def volume_notes(
-    desired: Desired, look: Index, volumes: Volumes, ours: Mapping[str, Record], options: Options
+    desired: Desired, works: Iterable[VmWork], volumes: Volumes, look: Index, ours: Mapping[str, Record]
 ) -> list[Problem]:
     """Which volumes of the project stay on the host without a VM that is to have them."""
     going = {volume.name for volume in volumes.works if volume.change.kind == "delete"}
     vms = [vm for vm in (*desired.vms, *desired.inactive) if vm.power != "absent"]
+    known = {vm.name for vm in desired.vms} | {work.vm for work in works if work.settled is None}
     wanted = {one.volume for vm in vms for one in vm.volumes}
-    gone = {vm.name for vm in desired.vms}
-    gone.update(name for name, _ in leaving(desired, ours, options, everything=not options.only))
-    left = (record.spec for vm, record in ours.items() if vm not in gone)
-    wanted |= {one.volume for spec in left for one in spec.volumes}
+    # Those that the manifest does not name and that stay on the host.
+    wanted |= {one.volume for vm, record in ours.items() if vm not in known for one in record.spec.volumes}
     idle = sorted(look.observed.volumes.keys() - wanted - going)
     if idle and not vms:
         names = ", ".join(f"`{name}`" for name in idle)
