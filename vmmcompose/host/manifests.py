@@ -22,6 +22,8 @@ from vmmcompose.model.reading import Reading
 
 FILE_NAMES = ("vmm.yaml", "vmm.yml")
 OVERRIDE_NAMES = ("vmm.override.yaml", "vmm.override.yml")
+_REMEMBERED = 64
+"""Manifests and ways of reading them that are kept in mind."""
 READ_LIMIT = 16 * 1024 * 1024
 """Bytes read of a manifest; the parser refuses far smaller ones."""
 
@@ -110,6 +112,15 @@ def remember(
     with suppress(HostError):
         make_dir(store.parent, 0o700)
         write_atomic(store, json.dumps(value).encode("utf-8", "surrogateescape"), mode=0o600)
+        _forget_oldest(str(store.parent))
+
+
+def _forget_oldest(folder: str) -> None:
+    """Each way of reading has a file of its own; those written longest ago go."""
+    with suppress(OSError), os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.stat().st_mtime)
+        for entry in entries[: max(0, len(entries) - _REMEMBERED)]:
+            os.unlink(entry.path)
 
 
 def _answers(names: Iterable[str], environ: Mapping[str, str]) -> dict[str, str | None]:

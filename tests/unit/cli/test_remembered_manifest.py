@@ -137,6 +137,17 @@ def test_each_way_of_reading_is_remembered_on_its_own(folder: Folder) -> None:
     assert first[3]["web"][0] == 5
 
 
+def test_only_so_many_are_remembered(folder: Folder) -> None:
+    for number in range(70):
+        folder.load(project=f"p{number}")
+    assert len(list((folder.path / "data" / "state" / "manifests").iterdir())) == 64
+    parsed = folder.parsed
+    folder.load(project="p69")
+    assert folder.parsed == parsed
+    folder.load(project="p0")
+    assert folder.parsed == parsed + 1, "the oldest are forgotten"
+
+
 def test_a_folder_stands_for_its_manifest_and_override(
     folder: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
