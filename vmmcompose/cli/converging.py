@@ -88,7 +88,8 @@ def converge_shown(
     words = done_line(report.plan, seconds) if report.plan.changes else idle_line(desired, options.only)
     sink.ended(report.plan, words, seconds)
     if terms.forwards:
-        chosen = [vm for vm in desired.vms if not options.only or vm.name in options.only]
+        only = frozenset(options.only)
+        chosen = [vm for vm in desired.vms if not only or vm.name in only]
         for line in forward_lines(
             (vm.name, vm.ports + (vm.added_ports or ())) for vm in chosen if vm.power == "running"
         ):
@@ -126,7 +127,7 @@ def show_plan(
 
     plan, observed = plan_project(invocation.settings(), desired, options, refresh=refresh)
     if options.only:
-        plan = replace(plan, problems=(*plan.problems, _partial(options.only)))
+        plan = replace(plan, problems=(*plan.problems, _partial(desired, options.only)))
     if as_json:
         print_json(plan_to_json(publish(plan, unseen=observed.unseen, refreshed=refresh)))
     else:
@@ -141,9 +142,11 @@ def show_plan(
     return bool(plan.changes)
 
 
-def _partial(only: tuple[str, ...]) -> Problem:
+def _partial(desired: Desired, only: tuple[str, ...]) -> Problem:
     """A plan for some VMs says nothing about the others: somebody may take it for the whole."""
-    message = f"this plan is not whole: only {', '.join(only)} and what they depend on were looked at"
+    together = {vm.name for vm in desired.vms if vm.replica_of in only}
+    names = ", ".join(name for name in only if name not in together)
+    message = f"this plan is not whole: only {names} and what they depend on were looked at"
     return Problem("partial-plan", message, hint="`vmm plan` without names shows the rest", severity="note")
 
 

@@ -40,8 +40,9 @@ class Target:
 
     def changed(self, **fields: object) -> Desired:
         """The same project with these VMs changed."""
+        meant = {vm.name for vm in self.vms}
         vms = (
-            replace(vm, **fields) if not self.only or vm.name in self.only else vm  # type: ignore[arg-type]
+            replace(vm, **fields) if vm.name in meant else vm  # type: ignore[arg-type]
             for vm in self.desired.vms
         )
         return replace(self.desired, vms=tuple(vms))
@@ -49,7 +50,8 @@ class Target:
     @property
     def vms(self) -> tuple[DesiredVm, ...]:
         """The VMs meant."""
-        return tuple(vm for vm in self.desired.vms if not self.only or vm.name in self.only)
+        only = frozenset(self.only)
+        return tuple(vm for vm in self.desired.vms if not only or vm.name in only)
 
 
 def wanted(invocation: "Invocation", names: Sequence[str], *, ending: bool = False) -> list[Target]:

@@ -123,12 +123,12 @@ def _works(
     only: frozenset[str],
     ours: Mapping[str, Record],
 ) -> list[VmWork]:
-    works = []
+    works, chosen = [], frozenset(options.only)
     for vm in desired.vms:
         if only and vm.name not in only:
             continue
         record = ours.get(vm.name)
-        mine = _options_of(vm, options)
+        mine = _options_of(vm, options, named=not chosen or vm.name in chosen)
         if vm.power == "running" and vm.name in specs:
             works.append(_running(specs[vm.name], record, look, settings, mine))
         elif vm.power == "paused" and record is not None:
@@ -144,10 +144,10 @@ def _works(
     return works
 
 
-def _options_of(vm: DesiredVm, options: Options) -> Options:
+def _options_of(vm: DesiredVm, options: Options, *, named: bool) -> Options:
     """What was asked of the run, for one VM: those that are only depended on are not made anew."""
     own = vm.stop_grace_s if options.grace_s is None else options.grace_s
-    if options.only and vm.name not in options.only:
+    if not named:
         return replace(options, recreate=False, restart=False, restore=None, grace_s=own)
     return replace(options, grace_s=own)
 

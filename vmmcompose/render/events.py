@@ -184,7 +184,8 @@ def failed_line(failed: Iterable[str], counts: Mapping[str, int], seconds: float
 
 def idle_line(desired: Desired, only: tuple[str, ...]) -> str:
     """What to say when there is nothing to do."""
-    meant = [vm for vm in desired.vms if not only or vm.name in only]
+    names = frozenset(only)
+    meant = [vm for vm in desired.vms if not names or vm.name in names]
     count = f"{len(meant)} VM{'' if len(meant) == 1 else 's'}"
     powers = {vm.power for vm in meant}
     if powers == {"absent"} or not (meant or only):
