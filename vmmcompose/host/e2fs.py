@@ -11,7 +11,7 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,9 @@ _MAGIC = 0xEF53
 _RECOVER, _JOURNAL_DEVICE, _64BIT, _EA_INODE = 0x4, 0x8, 0x80, 0x400
 _QUOTA, _PROJECT = 0x100, 0x2000
 _VALID, _ERRORS = 0x1, 0x2
+_SPARSE_SUPER = 0x1
+_SPARE_BLOCKS = 50
+"""A last block group must have room for this many blocks beside its own tables (e2fsprogs, resize/resize2fs.c)."""
 _FIXED = 0x1 | 0x2
 """Exit bits of e2fsck(8) that mean success; 4 and more mean that errors are left."""
 
@@ -41,6 +44,8 @@ class Superblock:
     """Neither errors nor an interrupted change are noted."""
     keeps_accounts: bool
     """Quotas, or attributes in inodes of their own: debugfs does not keep their books."""
+    least_growth: int = 1
+    """Bytes. mke2fs and resize2fs leave fewer than this at the image's end unused: no block group fits there."""
 
 
 def read_superblock(image: PathLike) -> Superblock:
@@ -70,6 +75,23 @@ def read_superblock(image: PathLike) -> Superblock:
     return found
 
 
+def file_system_size(image: PathLike) -> int:
+    """Bytes that a disk offers: of a file that was made longer and whose file system was not yet, the latter's.
+
+    What is too little for another block group never becomes part of the file system, and counts as offered. Where
+    the superblock cannot be read (another user's look, a damaged image: whoever uses it will say so) it is the file's.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    size = os.stat(image).st_size
+    with suppress(HostError):
+        superblock = read_superblock(image)
+        if size - superblock.size_bytes >= superblock.least_growth:
+            return superblock.size_bytes
+    return size
+
+
 def _parse(block: bytes, image: str) -> Superblock:
     blocks_low = struct.unpack_from("<I", block, 0x4)[0]
     log_size = struct.unpack_from("<I", block, 0x18)[0]
@@ -84,6 +106,32 @@ def _parse(block: bytes, image: str) -> Superblock:
         needs_recovery=bool(incompatible & _RECOVER),
         clean=bool(state & _VALID) and not state & _ERRORS,
         keeps_accounts=bool(read_only & (_QUOTA | _PROJECT) or incompatible & _EA_INODE),
+        least_growth=_least_growth(block, blocks_high << 32 | blocks_low) * (1024 << log_size),
+    )
+
+
+def _least_growth(block: bytes, blocks: int) -> int:
+    """How many blocks must follow a file system before it can take them in: one, or enough for a group."""
+    first, per_group, inodes_per_group = (_number(block, "<I", at) for at in (0x14, 0x20, 0x28))
+    inode_size, reserved, descriptor = (_number(block, "<H", at) for at in (0x58, 0xCE, 0xFE))
+    if not per_group or (blocks - first) % per_group:
+        return 1
+    block_size = 1024 << _number(block, "<I", 0x18)
+    group = (blocks - first) // per_group
+    tables = 2 + -(-inodes_per_group * (inode_size or 128) // block_size)
+    if _has_copy(group) or not _number(block, "<I", 0x64) & _SPARSE_SUPER:
+        tables += 1 + reserved + -(-group * (descriptor or 32) // block_size)
+    return tables + _SPARE_BLOCKS
+
+
+def _number(block: bytes, form: str, at: int) -> int:
+    return int(struct.unpack_from(form, block, at)[0])
+
+
+def _has_copy(group: int) -> bool:
+    """Whether a group has a copy of the superblock under `sparse_super`: 0, 1 and the powers of 3, 5 and 7."""
+    return group <= 1 or any(
+        base**power == group for base in (3, 5, 7) for power in range(1, group.bit_length())
     )
 
 

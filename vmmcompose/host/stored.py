@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
+from vmmcompose.host.e2fs import file_system_size
 from vmmcompose.host.files import write_atomic
 from vmmcompose.host.process import identify
 from vmmcompose.model.observed import Disk, DiskInfo, MountImage
@@ -23,7 +24,7 @@ _TEMPORARY = re.compile(r"\.tmp\.([0-9]+)$")
 def read_disk(paths: Paths, name: str) -> Disk | None:
     """A VM's root disk; None where there is none."""
     try:
-        size = os.stat(str(paths.disk(name))).st_size
+        size = file_system_size(paths.disk(name))
     except OSError:
         return None
     return Disk(size, read_disk_info(paths, name))

@@ -18,11 +18,7 @@ _SUFFIX = ".ext4"
 
 
 def read_volumes(paths: Paths, project: str) -> dict[str, VolumeImage]:
-    """A project's volumes, by name; none for VMs without a project.
-
-    The size is the file system's where this user may read it: a file that was made longer and whose file system
-    was not yet has to be grown still.
-    """
+    """A project's volumes, by name; none for VMs without a project."""
     if not project:
         return {}
     folder = str(paths.volume_dir(project))
@@ -34,7 +30,7 @@ def read_volumes(paths: Paths, project: str) -> dict[str, VolumeImage]:
     for entry in entries:
         if entry.endswith(_SUFFIX):
             with suppress(FileNotFoundError):
-                found[entry.removesuffix(_SUFFIX)] = VolumeImage(_size(f"{folder}/{entry}"))
+                found[entry.removesuffix(_SUFFIX)] = VolumeImage(e2fs.file_system_size(f"{folder}/{entry}"))
     return found
 
 
@@ -143,10 +139,3 @@ def _has_open(pid: int, wanted: os.stat_result, *, writing: bool) -> bool:
                 if writing or flags & os.O_ACCMODE != os.O_RDONLY:
                     return True
     return False
-
-
-def _size(path: str) -> int:
-    size = os.stat(path).st_size
-    with suppress(HostError):  # another user's look, or a damaged one: whoever uses it will say so
-        return min(size, e2fs.read_superblock(path).size_bytes)
-    return size
