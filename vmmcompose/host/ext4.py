@@ -199,6 +199,7 @@ _FEATURES = (
 """Named one by one, so that no host's mke2fs.conf adds what a guest's 5.10 kernel cannot mount."""
 _GROUP = 128 * e2fs.MIB
 _INODES_PER_GROUP = 8192
+_BYTES_PER_INODE = 1024
 
 
 def make_image(
@@ -220,7 +221,7 @@ def make_image(
         HostError: the content does not fit, or the system refused.
     """
     _make_sparse(target, size_mib)
-    room = inodes if read_only else max(inodes, _INODES_PER_GROUP * -(-size_mib * e2fs.MIB // _GROUP))
+    room = inodes if read_only else max(inodes, _usual_inodes(size_mib))
     features = _FEATURES if read_only else f"{_FEATURES},has_journal,resize_inode"
     extended = "lazy_itable_init=1,lazy_journal_init=1,nodiscard"
     argv = ["mke2fs", "-q", "-F", "-t", "ext4", "-O", features, "-b", "4096", "-I", "256", "-m", "0"]
@@ -235,6 +236,11 @@ def make_image(
             f"cannot make an image of {os.fspath(source_dir or target)}: {e2fs.said(result)}",
             hint=e2fs.hint_for(result, tight),
         )
+
+
+def _usual_inodes(size_mib: int) -> int:
+    """A whole group's even in the smallest image, which may grow; but no more than a quarter of it goes into them."""
+    return min(_INODES_PER_GROUP * -(-size_mib * e2fs.MIB // _GROUP), size_mib * e2fs.MIB // _BYTES_PER_INODE)
 
 
 def _make_sparse(target: PathLike, size_mib: int) -> None:

@@ -48,6 +48,16 @@ def test_a_new_volume_is_empty_sparse_and_roots_alone(paths: Paths) -> None:
     assert os.listdir(path.parent) == ["data.ext4"]
 
 
+@pytest.mark.parametrize("size_mib", [1, 2, 3, 8])
+def test_the_smallest_volumes_can_be_made_and_grown(paths: Paths, size_mib: int) -> None:
+    path = made(paths, size_mib=size_mib)
+    write_files(path, [GuestEntry("/kept", b"data")])
+    volumes.grow_volume(paths, "shop", "data", 300)
+    assert volumes.read_volumes(paths, "shop") == {"data": VolumeImage(300 * MIB)}
+    assert read_file(path, "/kept") == b"data"
+    assert_sound(path)
+
+
 def test_a_label_fits_whatever_the_name_and_is_the_volumes_own(paths: Paths) -> None:
     names = ["data", "data-1", "a-very-long-name-of-a-volume-that-nobody-would-type-1", "x"]
     labels = [e2fs.read_superblock(made(paths, name)).label for name in names]
