@@ -9,7 +9,7 @@ from vmmcompose.manifest.envfile import EnvFile
 from vmmcompose.manifest.extends import Extending
 from vmmcompose.manifest.includes import Included
 from vmmcompose.manifest.merge import merge_manifests, without_reset
-from vmmcompose.manifest.nodes import Node, mapping
+from vmmcompose.manifest.nodes import Node, mapping, without
 from vmmcompose.manifest.rebase import rebase
 from vmmcompose.manifest.report import shown as value_shown
 from vmmcompose.manifest.variables import Variables
@@ -95,13 +95,13 @@ class _Assembly:
                 continue
             document.filled(root)
             if root.kind != "map" and (len(files) > 1 or above):
-                self._note(
+                self.documents.note(
                     "wrong-type", f"a manifest must be a mapping, not {value_shown(root.data)}", root, ""
                 )
                 continue
             root = extending.document(document, root)
             included.extend(includes.entries(root, self.documents.problems))
-            root = _without_include(root)
+            root = without(root, includes.KEY)
             whole = root if whole is None else merge_manifests(whole, root)
         chain = (*above, *(path for path, _ in files))
         for one in included:
@@ -131,13 +131,13 @@ class _Assembly:
             if path in above:
                 circle = (*above[above.index(path) :], path)
                 names = " → ".join(map(self.documents.shown, circle))
-                self._note(
+                self.documents.note(
                     "include-cycle", f"these manifests include each other: {names}", node, "take one out"
                 )
                 return whole
         if len(above) > MAX_NESTED:
             message = f"manifests include each other more than {MAX_NESTED} levels deep"
-            self._note("too-many-files", message, one.paths[0], "")
+            self.documents.note("too-many-files", message, one.paths[0])
             return whole
         base_dir = one.path(one.directory) if one.directory else ""
         env_files = [(one.path(node), node) for node in one.env_files]
@@ -148,12 +148,3 @@ class _Assembly:
         if whole is None:
             whole = mapping(part, {})
         return includes.with_included(whole, part, self.documents.problems)
-
-    def _note(self, code: str, message: str, node: Node, hint: str) -> None:
-        self.documents.problems.append(Problem(code, message, hint=hint, place=node.place))
-
-
-def _without_include(root: Node) -> Node:
-    if includes.KEY not in root.keys:
-        return root
-    return mapping(root, {key: (name, child) for key, name, child in root.items() if key != includes.KEY})

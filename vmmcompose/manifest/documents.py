@@ -32,6 +32,7 @@ class Document:
     name: str
     base_dir: str
     variables: Variables
+    """Held, so that no other ones come to have their identity, by which the file is known."""
     root: Node | None = None
     broken: bool = False
     substitution: Substitution | None = None
@@ -97,6 +98,10 @@ class Documents:
         file = read_env_file(data, name, variables.get)
         self.problems.extend(file.problems)
         return file
+
+    def note(self, code: str, message: str, node: Node, hint: str = "") -> None:
+        """A problem about a value of one of the files."""
+        self.problems.append(Problem(code, message, hint=hint, place=node.place))
 
     def _bytes(
         self, path: str, asker: Node | None, *, needed: bool = True, what: str = "manifest"

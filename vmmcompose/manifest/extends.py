@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 
 from vmmcompose.manifest.documents import Document, Documents, TooLargeError, folder, joined
 from vmmcompose.manifest.merge import merge_vms
-from vmmcompose.manifest.nodes import Node, mapping
+from vmmcompose.manifest.nodes import Node, mapping, without
 from vmmcompose.manifest.report import quoted
 from vmmcompose.manifest.suggest import Suggester
 from vmmcompose.manifest.variables import Variables
-from vmmcompose.model.problem import Problem
 
 MAX_EXTENDED = 1_000_000
 """Values that VMs may have from others."""
@@ -38,7 +37,7 @@ class Extending:
         if not any(vm.kind == "map" and _KEY in vm.keys for vm in vms.children.values()):
             return root
         found = {key: (name, self._vm(document, key)) for key, name, _ in vms.items()}
-        entries = {key: (name, child) for key, name, child in root.items()}
+        entries = root.entries()
         entries["vms"] = root.keys["vms"], mapping(vms, found)
         return mapping(root, entries)
 
@@ -58,7 +57,7 @@ class Extending:
             chain[key] = step[0].filled(_vms(step[0])[step[1]])
             step = self._target(step, chain[key])
         for key, node in reversed(chain.items()):
-            own = _without(node)
+            own = without(node, _KEY)
             result = own if result is None else merge_vms(result, own)
             self._done[key] = result
             self._count(result)
@@ -70,7 +69,9 @@ class Extending:
         self._size += sum(len(child.children) for child in vm.children.values())
         if self._size > MAX_EXTENDED:
             message = f"`extends` blows this manifest up to more than {MAX_EXTENDED} values"
-            self._note("too-large", message, vm, "`ports: !reset []` leaves a list of the other VM behind")
+            self.documents.note(
+                "too-large", message, vm, "`ports: !reset []` leaves a list of the other VM behind"
+            )
             raise TooLargeError
 
     def _target(self, step: _Step, node: Node) -> _Step | None:
@@ -99,7 +100,7 @@ class Extending:
             elsewhere = "a VM of another file needs `{vm: …, file: …}`" if here else ""
             hint = f"did you mean `{near}`?" if near else elsewhere
             message = f"VM {quoted(name)} extends {quoted(vm.data)}, which {where} does not have"
-            self._note("unknown-vm", message, vm, hint)
+            self.documents.note("unknown-vm", message, vm, hint)
         return None
 
     def _well_formed(self, name: str, asked: Node, vm: Node | None, file: Node | None) -> bool:
@@ -110,17 +111,19 @@ class Extending:
         if unknown:
             near = "vm" if unknown == "service" else self._suggester.nearest(unknown, _KEYS)
             hint = f"did you mean `{near}`?" if near else f"keys here: {', '.join(_KEYS)}"
-            self._note("unknown-key", f"{who} has no key {quoted(unknown)}", asked.keys[unknown], hint)
+            self.documents.note(
+                "unknown-key", f"{who} has no key {quoted(unknown)}", asked.keys[unknown], hint
+            )
             return False
         for part in (vm, file):
             if part is not None and not (part.kind == "scalar" and isinstance(part.data, str) and part.data):
                 what = "the name of a VM" if part is vm else "the path of a manifest"
-                self._note(
+                self.documents.note(
                     "wrong-type", f"{who} must be {what}", part, "`extends: base`, or `{vm: base, file: …}`"
                 )
                 return False
         if vm is None:
-            self._note(
+            self.documents.note(
                 "missing-key", f"{who} names no `vm`", asked, "`extends: base`, or `{vm: base, file: …}`"
             )
         return vm is not None and not vm.spoilt and not (file and file.spoilt)
@@ -133,19 +136,10 @@ class Extending:
         if len(circle) == 1:
             message = f"VM {names[0]} extends itself"
         asked = chain[circle[-1]].children[_KEY]
-        self._note("extends-cycle", message, asked, "one of them must stand for itself")
-
-    def _note(self, code: str, message: str, node: Node, hint: str) -> None:
-        self.documents.problems.append(Problem(code, message, hint=hint, place=node.place))
+        self.documents.note("extends-cycle", message, asked, "one of them must stand for itself")
 
 
 def _vms(document: Document) -> Mapping[str | int, Node]:
     root = document.root
     vms = root.children.get("vms") if root else None
     return vms.children if vms and vms.kind == "map" else {}
-
-
-def _without(node: Node) -> Node:
-    if node.kind != "map" or _KEY not in node.keys:
-        return node
-    return mapping(node, {key: (name, child) for key, name, child in node.items() if key != _KEY})

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from vmmcompose.manifest.report import BAD, BadValueError, Report, listed, quoted, shown, subject
+from vmmcompose.manifest.report import BAD, BadValueError, Report, is_bad, listed, quoted, shown, subject
 from vmmcompose.manifest.source import At
 from vmmcompose.manifest.values import seconds
 from vmmcompose.model.desired import Healthcheck
@@ -34,20 +34,16 @@ def healthcheck(value: dict[str, Any], at: At, report: Report) -> Healthcheck | 
         report.add(
             "healthcheck", (*at, key), message, "`timeout` is how long it may take in all; default 60s"
         )
-    if len(report.problems) > before or BAD in value.values():
+    if len(report.problems) > before or is_bad(value):
         return None
     return Healthcheck(value.get("tcp"), http, command or (), interval, timeout)
 
 
 def _part(value: dict[str, Any], key: str, parse: Any, at: At, report: Report) -> Any:  # noqa: ANN401 - one per key
     found = value.get(key, BAD)
-    if found is BAD or (isinstance(found, list | dict) and _has_bad(found)):
+    if is_bad(found):
         return None
     return report.attempt((*at, key), parse, found)
-
-
-def _has_bad(found: list[Any] | dict[str, Any]) -> bool:
-    return any(item is BAD for item in (found.values() if isinstance(found, dict) else found))
 
 
 def _http(value: Any) -> str:  # noqa: ANN401 - all three forms

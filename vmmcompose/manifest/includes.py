@@ -83,7 +83,7 @@ def _paths(node: Node, key: str, problems: list[Problem]) -> tuple[Node, ...]:
 def with_included(root: Node, part: Node, problems: list[Problem]) -> Node:
     """A manifest and an included one. What both have is a problem, unless it is the very same place."""
     part = _settled(part, problems)
-    result = {key: (name, child) for key, name, child in root.items()}
+    result = root.entries()
     for key in _SHARED:
         added = part.children.get(key)
         if added is None or added.kind != "map":
@@ -97,7 +97,7 @@ def with_included(root: Node, part: Node, problems: list[Problem]) -> Node:
 
 
 def _both(own: Node, added: Node, what: str, problems: list[Problem]) -> Node:
-    found = {key: (name, child) for key, name, child in own.items()}
+    found = own.entries()
     for key, name, child in added.items():
         mine = found.setdefault(key, (name, child))
         if mine[0].place == name.place and mine[1].data == child.data:
@@ -130,14 +130,13 @@ def _settled(part: Node, problems: list[Problem]) -> Node:
             )
             problems.append(Problem("unknown-key", message, hint=hint, place=name.place))
     filled = {key: (name, _with_defaults(vm, given)) for key, name, vm in vms.items()}
-    rest = {key: (name, child) for key, name, child in part.items()}
-    return mapping(part, {**rest, "vms": (part.keys["vms"], mapping(vms, filled))})
+    return mapping(part, {**part.entries(), "vms": (part.keys["vms"], mapping(vms, filled))})
 
 
 def _with_defaults(vm: Node, defaults: dict[str, tuple[Node, Node]]) -> Node:
     if vm.kind != "map" and not vm.is_null():
         return vm
-    found = {**defaults, **{key: (name, child) for key, name, child in vm.items()}}
+    found = {**defaults, **vm.entries()}
     for key in ("env", "labels"):
         own = vm.children.get(key)
         if own and key in defaults:

@@ -90,13 +90,13 @@ def _word(node: Node, key: str) -> object:
 def _files(base: Node, over: Node) -> Node | None:
     """A file takes the other's place whole: half of one and half of the other would be nobody's."""
     if base.kind == over.kind == "map":
-        return mapping(base, {**_pairs_of(base), **_pairs_of(over)})
+        return mapping(base, {**base.entries(), **over.entries()})
     return _by_key(_path)(_as_files(base), _as_files(over))
 
 
 def _pairs(base: Node, over: Node) -> Node | None:
     if base.kind == over.kind == "map":
-        return mapping(base, {**_pairs_of(base), **_pairs_of(over)})
+        return mapping(base, {**base.entries(), **over.entries()})
     return _by_key(_pair)(_as_pairs(base), _as_pairs(over))
 
 
@@ -106,18 +106,14 @@ def _depends_on(base: Node, over: Node) -> Node | None:
     base, over = _as_dependencies(base), _as_dependencies(over)
     if base.kind != "map" or over.kind != "map":
         return None
-    merged = _pairs_of(base)
+    merged = base.entries()
     for key, name, child in over.items():
         below = merged.get(key)
         if below and below[1].kind == child.kind == "map" and not child.tag:
-            child = mapping(child, {**_pairs_of(below[1]), **_pairs_of(child)})  # noqa: PLW2901
+            child = mapping(child, {**below[1].entries(), **child.entries()})  # noqa: PLW2901
         if not (below and child.is_null()):
             merged[key] = name, child
     return mapping(base, merged)
-
-
-def _pairs_of(node: Node) -> dict[str, tuple[Node, Node]]:
-    return {key: (name, child) for key, name, child in node.items()}
 
 
 def _as_files(node: Node) -> Node:
@@ -127,7 +123,7 @@ def _as_files(node: Node) -> Node:
 
 
 def _as_file(name: Node, child: Node) -> Node:
-    own = _pairs_of(child) if child.kind == "map" else {"content": (name, child)}
+    own = child.entries() if child.kind == "map" else {"content": (name, child)}
     path = scalar(name.text, name.text, name.span, name.file, plain=False)
     return mapping(child, {"path": (name, path), **own})
 

@@ -91,7 +91,7 @@ def _tagged(base: Node, over: Node) -> Node | None:
 
 
 def _mappings(base: Node, over: Node, rule: Callable[[str], Rule]) -> Node:
-    entries = {key: (name, child) for key, name, child in base.items()}
+    entries = base.entries()
     for key, name, child in over.items():
         below = entries.get(key)
         if below is None:

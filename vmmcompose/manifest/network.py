@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from vmmcompose.manifest.report import BAD, BadValueError, Report, quoted, shown, subject
+from vmmcompose.manifest.report import BAD, BadValueError, Report, is_bad, quoted, shown, subject
 from vmmcompose.manifest.source import At
 from vmmcompose.model.desired import Forward, Protocol
 from vmmcompose.model.settings import Settings
@@ -115,7 +115,7 @@ def port_entries(values: list[Any], at: At, report: Report) -> Found:
     """All entries of a list, each with where it stands."""
     result = []
     for index, value in enumerate(values):
-        if value is BAD or (isinstance(value, dict) and BAD in value.values()):
+        if is_bad(value):
             continue
         found = report.attempt((*at, index), port_entry, value)
         if found:

@@ -84,6 +84,10 @@ class Node:
         for key, node in self.keys.items():
             yield key, node, self.children[key]
 
+    def entries(self) -> dict[str, tuple["Node", "Node"]]:
+        """A mapping's entries as `mapping` takes them."""
+        return {key: (name, self.children[key]) for key, name in self.keys.items()}
+
     def is_null(self) -> bool:
         """Whether nothing stands there."""
         return self.kind == "scalar" and self.data is None and not self.varied
@@ -109,6 +113,15 @@ def mapping(like: Node, entries: dict[str, tuple[Node, Node]]) -> Node:
     node.data = {key: child.data for key, (_, child) in entries.items()}
     node.tag = like.tag
     return node
+
+
+def without(node: Node, key: str) -> Node:
+    """The same without an entry; the very same where it has none of that key, or is no mapping."""
+    if key not in node.keys:
+        return node
+    entries = node.entries()
+    del entries[key]
+    return mapping(node, entries)
 
 
 def sequence(like: Node, entries: list[Node]) -> Node:

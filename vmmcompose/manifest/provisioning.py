@@ -3,7 +3,7 @@
 from typing import Any
 
 from vmmcompose.manifest.locations import host_path
-from vmmcompose.manifest.report import BAD, BadValueError, Report, has_control, quoted, subject
+from vmmcompose.manifest.report import BadValueError, Report, has_control, is_bad, quoted, subject
 from vmmcompose.manifest.source import At
 from vmmcompose.model.desired import Provision
 
@@ -17,7 +17,7 @@ def provision(values: list[Any], at: At, report: Report, base_dir: str) -> tuple
     found: dict[str, Provision] = {}
     for index, value in enumerate(values):
         here = (*at, index)
-        if value is BAD or (isinstance(value, dict) and BAD in value.values()):
+        if is_bad(value):
             continue
         one = report.attempt(here, _script, value, index + 1, base_dir)
         if one and one.name in found:

@@ -15,6 +15,12 @@ _LONGEST = 60
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
+def is_bad(value: object) -> bool:
+    """Whether the schema has found a fault in a value already, or in one that it holds."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value is BAD or any(item is BAD for item in inner)
+
+
 class BadValueError(ValueError):
     """A value that will not do: `code`, and the rest of the sentence that begins with the value's name.
 

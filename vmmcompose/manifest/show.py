@@ -26,7 +26,7 @@ _OCTAL = re.compile(r"0o([0-7]+)")
 def shown_manifest(root: Node, project: str) -> Node:
     """The tree that is shown: with its name, absolute paths, and `$` doubled."""
     root = rebase(root)
-    entries = {key: (name, child) for key, name, child in root.items()}
+    entries = root.entries()
     if "name" not in entries:
         name = scalar("name", "name", (0, 0, 0, 0), root.file, plain=True)
         entries = {"name": (name, name), **entries}

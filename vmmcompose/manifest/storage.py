@@ -4,7 +4,7 @@ import re
 from typing import Any, Literal
 
 from vmmcompose.manifest.locations import guest_path, host_path, mount_source
-from vmmcompose.manifest.report import BAD, BadValueError, Report, quoted, shown, subject
+from vmmcompose.manifest.report import BAD, BadValueError, Report, is_bad, quoted, shown, subject
 from vmmcompose.manifest.source import At
 from vmmcompose.model.desired import GuestFile, Mount
 
@@ -42,7 +42,7 @@ def mounts(values: list[Any], at: At, report: Report, base_dir: str) -> tuple[Mo
     """All mounts of a list, by tag."""
     found: dict[str, Mount] = {}
     for index, value in enumerate(values):
-        if _spoilt(value):
+        if is_bad(value):
             continue
         here = (*at, index)
         one = report.attempt(here, mount, value, base_dir)
@@ -66,7 +66,7 @@ def files(value: Any, at: At, report: Report, base_dir: str) -> list[tuple[Guest
         entries = list(enumerate(value))
     found = []
     for key, entry in entries:
-        if not _spoilt(entry):
+        if not is_bad(entry):
             here = (*at, key)
             path = key if isinstance(key, str) else None
             one = report.attempt(here, _file, entry, path, base_dir, report.written((*here, "mode")))
@@ -161,7 +161,3 @@ def _owner(text: str) -> tuple[int, int]:
 
 def _is_long(entry: object) -> bool:
     return isinstance(entry, dict) or entry is BAD
-
-
-def _spoilt(value: object) -> bool:
-    return value is BAD or (isinstance(value, dict) and any(item is BAD for item in value.values()))

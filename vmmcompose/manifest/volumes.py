@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from vmmcompose.manifest.locations import overlap, volume_target
 from vmmcompose.manifest.replicas import VARIABLE, marks
-from vmmcompose.manifest.report import BAD, BadValueError, Report, quoted, shown, subject
+from vmmcompose.manifest.report import BAD, BadValueError, Report, is_bad, quoted, shown, subject
 from vmmcompose.manifest.source import At
 from vmmcompose.manifest.suggest import Suggester
 from vmmcompose.manifest.values import size_mib
@@ -50,7 +50,7 @@ def attachments(values: list[Any], at: At, report: Report) -> Found:
     found: dict[str, tuple[Attachment, At]] = {}
     for index, value in enumerate(values):
         here = (*at, index)
-        if value is BAD or (isinstance(value, dict) and BAD in value.values()):
+        if is_bad(value):
             continue
         one = report.attempt(here, _attachment, value)
         if one and one.volume in found:
