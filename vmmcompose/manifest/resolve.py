@@ -35,6 +35,7 @@ class Resolver:
         self._report = report
         self._base_dir = base_dir
         self._choice = choice
+        self._scale = dict(choice.scale)
         self._reader = SectionReader(report, settings, base_dir)
         self._host_defaults = _host_defaults(settings.vm_defaults, ssh_keys)
 
@@ -86,7 +87,7 @@ class Resolver:
         given = _mapping(vm).get("replicas")
         if given is None:
             return None
-        return dict(self._choice.scale).get(name, given if isinstance(given, int) else 1)
+        return self._scale.get(name, given if isinstance(given, int) else 1)
 
     def _there(self, kinds: Iterable[Kind], project: str) -> frozenset[str]:
         members, replicas = {}, {}
