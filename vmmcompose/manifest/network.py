@@ -152,8 +152,9 @@ def forwards(found: Found, replica: int, report: Report) -> Iterable[tuple[Forwa
         if replica and len(hosts) > 1:
             hosts = hosts[replica - 1 : replica]
         for host, guest in zip(hosts, guests, strict=False):
-            report.sources.name_entry(at, f"{ports.bind or '*'}:{host}/{ports.protocol}")
-            yield Forward(host, guest, ports.protocol, ports.bind), at
+            one = Forward(host, guest, ports.protocol, ports.bind)
+            report.sources.name_entry(at, one.entry)
+            yield one, at
 
 
 def _forward_hint(text: str) -> str:

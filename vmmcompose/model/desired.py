@@ -33,6 +33,11 @@ class Forward:
     protocol: Protocol = "tcp"
     bind: str = ""
 
+    @property
+    def entry(self) -> str:
+        """What names it among its VM's: `*:8080/tcp`, with its bind address `127.0.0.1:8080/tcp`."""
+        return f"{self.bind or '*'}:{self.host}/{self.protocol}"
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Volume:

@@ -187,11 +187,8 @@ def _show_check(value: Any) -> str:  # noqa: ANN401 - Healthcheck or None
 _UNITS = {"memory_mib": " MiB", "disk_mib": " MiB", "stop_grace_s": "s"}
 _HIDDEN = "(hidden)"
 _KEYED: Mapping[str, tuple[Callable[[Any], str], Callable[[Any], str]]] = {
-    "ports": (lambda f: f"{f.bind or '*'}:{f.host}/{f.protocol}", show_forward),
-    "added_ports": (
-        lambda f: f"{f.bind or '*'}:{f.host}/{f.protocol}",
-        lambda f: f"{show_forward(f)} (by hand)",
-    ),
+    "ports": (lambda f: f.entry, show_forward),
+    "added_ports": (lambda f: f.entry, lambda f: f"{show_forward(f)} (by hand)"),
     "mounts": (lambda m: m.tag, lambda m: f"{m.source} ({m.mode})"),
     "labels": (lambda pair: pair[0], lambda pair: pair[1]),
     "env": (lambda pair: pair[0], lambda _pair: _HIDDEN),

@@ -17,13 +17,13 @@ from vmmcompose.render.export.values import (
     Target,
     losses,
     note,
+    placeholder,
     seconds,
     slug,
     volume_note,
 )
 from vmmcompose.render.export.yamltext import document
 
-PLACEHOLDER = "replace-me"
 _RESTART = {"no": "no", "on-failure": "on-failure", "always": "unless-stopped"}
 """A VM that was stopped by hand stays stopped, as with compose's `unless-stopped`."""
 
@@ -73,7 +73,7 @@ def _write(desired: Desired, _installation: Installation) -> Export:
 
 def _service(service: Service, notes: list[Problem]) -> dict[str, Any]:
     vm = service.vm
-    body: dict[str, Any] = {"image": f"{PLACEHOLDER}/{slug(vm.image) or 'image'}"}
+    body: dict[str, Any] = {"image": placeholder(vm)}
     body["cpus"] = vm.cpus
     body["mem_limit"] = f"{vm.memory_mib}m"
     if service.count == 1:

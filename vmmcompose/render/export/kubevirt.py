@@ -14,6 +14,7 @@ from vmmcompose.model.problem import Problem
 from vmmcompose.render.export.cloudinit import user_data
 from vmmcompose.render.export.services import Service, services
 from vmmcompose.render.export.values import (
+    PLACEHOLDER,
     Export,
     File,
     Installation,
@@ -22,11 +23,11 @@ from vmmcompose.render.export.values import (
     inactive_notes,
     losses,
     note,
+    placeholder,
     slug,
 )
 from vmmcompose.render.export.yamltext import documents
 
-PLACEHOLDER = "replace-me"
 SERIAL = 20
 """Characters of a virtio disk's serial number that the guest sees."""
 _STRATEGY = {"always": "Always", "on-failure": "RerunOnFailure", "no": "Once"}
@@ -128,7 +129,7 @@ def _protection(vm: DesiredVm, notes: list[Problem]) -> dict[str, str]:
 
 
 def _root(vm: DesiredVm) -> dict[str, Any]:
-    source = {"registry": {"url": f"docker://{PLACEHOLDER}/{slug(vm.image) or 'image'}"}}
+    source = {"registry": {"url": f"docker://{placeholder(vm)}"}}
     storage = {"resources": {"requests": {"storage": f"{vm.disk_mib}Mi"}}}
     return {"metadata": {"name": f"{vm.name}-root"}, "spec": {"source": source, "storage": storage}}
 
@@ -204,22 +205,21 @@ def _balancer(
 ) -> Iterable[dict[str, Any]]:
     vm, ports = service.vm, list[dict[str, Any]]()
     for forward in vm.ports:
-        entry = f"{forward.bind or '*'}:{forward.host}/{forward.protocol}"
         if forward.bind.startswith("127."):
             why = Loss(
                 "a cluster has no such address",
                 f"virtctl port-forward vm/{vm.name} {forward.host}:{forward.guest}",
             )
-            notes.append(note(vm, "ports", why, entry))
+            notes.append(note(vm, "ports", why, forward.entry))
             continue
         if forward.bind:
             notes.append(
-                note(vm, "ports", Loss("a Service has the address that the cluster gives it"), entry)
+                note(vm, "ports", Loss("a Service has the address that the cluster gives it"), forward.entry)
             )
         if service.count > 1:
             last = forward.host + service.count - 1
             why = Loss(f"port {forward.host} leads to all replicas; those up to {last} are left out")
-            notes.append(note(vm, "ports", why, entry))
+            notes.append(note(vm, "ports", why, forward.entry))
         name = f"{forward.protocol}-{forward.host}"
         port = {
             "name": name,

@@ -7,7 +7,7 @@ which are deprecated (hashicorp/nomad issue 10033), so the network device is giv
 
 from collections.abc import Iterable
 
-from vmmcompose.model.desired import Desired, DesiredVm, Forward, Healthcheck
+from vmmcompose.model.desired import Desired, DesiredVm, Healthcheck
 from vmmcompose.model.problem import Problem
 from vmmcompose.render.export.hcltext import Attribute, Block, Template, Word, text_of
 from vmmcompose.render.export.nomadports import Port, ports_of, service_blocks
@@ -216,7 +216,7 @@ def _firecracker_notes(vm: DesiredVm) -> Iterable[Problem]:
             vm,
             "ports",
             Loss("the driver forwards none", "the CNI network `default` can: `portmap`"),
-            _entry(port),
+            port.entry,
         )
         for port in vm.ports
     )
@@ -239,10 +239,6 @@ def _volume_notes(vm: DesiredVm) -> Iterable[Problem]:
             "the label in the image's /etc/fstab is the volume's name",
         )
         yield note(vm, "volumes", why, attachment.volume)
-
-
-def _entry(port: Forward) -> str:
-    return f"{port.bind or '*'}:{port.host}/{port.protocol}"
 
 
 def _kind(check: Healthcheck) -> str:

@@ -39,7 +39,7 @@ def ports_of(service: Service, notes: list[Problem]) -> tuple[Port, ...]:
                 f"the replicas' ports {forward.host} to {last} become ports that Nomad chooses",
                 "the group's service tells which: nomad service info",
             )
-            notes.append(note(vm, "ports", why, f"{forward.bind or '*'}:{forward.host}/{forward.protocol}"))
+            notes.append(note(vm, "ports", why, forward.entry))
     checked = _checked_port(vm.healthcheck)
     if checked and not any((port.protocol, port.guest) == ("tcp", checked) for port in found):
         found.append(Port(f"tcp_{checked}", checked))

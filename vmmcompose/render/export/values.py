@@ -117,6 +117,15 @@ def seconds(value: float) -> str:
     return f"{value:.0f}s" if value == int(value) else f"{value * 1000:.0f}ms"
 
 
+PLACEHOLDER = "replace-me"
+"""Where a container's image is to be fetched from: nobody here knows."""
+
+
+def placeholder(vm: DesiredVm) -> str:
+    """A name in the place of the container image that takes a VM's root filesystem's place."""
+    return f"{PLACEHOLDER}/{slug(vm.image) or 'image'}"
+
+
 def file_name(text: str) -> str:
     """An image's or a kernel's name in the store, or that of the file that a path names."""
     return text.rstrip("/").rpartition("/")[2].removesuffix(".ext4")
