@@ -1,5 +1,6 @@
 """What a manifest asks for, complete: nothing is left to default or to look up in the file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -150,6 +151,16 @@ class DesiredVm:
     """Its number among them, from 1."""
     max_unavailable: int = 1
     """How many of the replicas may be away at once while they are restarted."""
+
+
+KEYS: Mapping[str, str] = {
+    "memory_mib": "memory",
+    "disk_mib": "disk",
+    "stop_grace_s": "stop_grace_period",
+    "prevent_delete": "lifecycle.prevent_delete",
+    "max_unavailable": "update.max_unavailable",
+}
+"""Keys of the manifest that are called otherwise than the fields of `DesiredVm`."""
 
 
 @dataclass(frozen=True, slots=True)

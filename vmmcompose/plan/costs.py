@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
-from vmmcompose.model.desired import Forward
+from vmmcompose.model.desired import KEYS, Forward
 from vmmcompose.model.observed import Observed
 from vmmcompose.model.peers import Peers, peers_of
 from vmmcompose.model.plan import Reason
@@ -50,13 +50,7 @@ COSTS: Mapping[str, Cost] = {
 """Every field that is compared. `resolvers` is not: a laptop's name servers change with its network."""
 
 SECRET_FIELDS = ("env", "files", "provision")
-NAMES = {
-    "memory_mib": "memory",
-    "disk_mib": "disk",
-    "driver": "hypervisor",
-    "added_ports": "ports",
-    "stop_grace_s": "stop_grace_period",
-}
+NAMES = {**KEYS, "driver": "hypervisor", "added_ports": "ports"}
 """Fields whose name in the manifest is another."""
 
 

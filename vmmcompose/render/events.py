@@ -6,7 +6,7 @@ from typing import Any
 
 from vmmcompose.model import actions
 from vmmcompose.model.desired import Desired, Forward
-from vmmcompose.model.plan import Event, Plan, Step
+from vmmcompose.model.plan import ChangeKind, Event, Plan, Step
 from vmmcompose.render.blocks import Block, blocks
 
 SHORT = 3
@@ -142,7 +142,7 @@ def _block_line(block: Block) -> str:
     return f"{name_of(block.address)}: {block.kind}{why}{lost}"
 
 
-_DONE = {
+DONE: Mapping[ChangeKind, str] = {
     "create": "created",
     "update": "updated",
     "start": "started",
@@ -155,18 +155,19 @@ _DONE = {
     "repair": "repaired",
     "delete": "deleted",
 }
+"""What has happened to a thing, by the kind of its change."""
 
 
 def done_line(plan: Plan, seconds: float) -> str:
     """The summary: `done in 8.3s: 2 VMs created, 1 restarted, network created`."""
     parts: list[str] = []
-    for kind, word in _DONE.items():
+    for kind, word in DONE.items():
         count = sum(change.kind == kind and change.address.startswith("vm/") for change in plan.changes)
         if count:
             noun = "" if parts else " VM" if count == 1 else " VMs"
             parts.append(f"{count}{noun} {word}")
     others = [
-        f"{change.address} {_DONE[change.kind]}"
+        f"{change.address} {DONE[change.kind]}"
         for change in plan.changes
         if not change.address.startswith("vm/")
     ]

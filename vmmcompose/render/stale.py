@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from vmmcompose.model.plan import Change, ChangeKind
+from vmmcompose.model.desired import KEYS
+from vmmcompose.model.plan import Change
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.publicplan import PublicPlan, PublicStep, Value
 from vmmcompose.model.savedplan import Pairs, SavedPlan
 from vmmcompose.render.blocks import reason_text
+from vmmcompose.render.events import DONE
 
 FACTS_SHOWN = 12
 REASONS_SHOWN = 6
@@ -15,26 +17,13 @@ IN_RECORD = " in its record"
 _SHARED = ("network", "files", "taps")
 """What follows from the changes of VMs and says nothing beside them."""
 _FIELDS = {
+    **KEYS,
+    "driver": "hypervisor",
     "resolvers": "name servers",
     "added_ports": "forwards added by hand",
-    "memory_mib": "memory",
-    "disk_mib": "disk",
 }
 _Done = tuple[str, tuple[tuple[str, Value], ...]]
 """An action by name and its parameters."""
-_VERBS: dict[ChangeKind, tuple[str, str]] = {
-    "create": ("create", "created"),
-    "update": ("update", "updated"),
-    "start": ("start", "started"),
-    "stop": ("stop", "stopped"),
-    "pause": ("pause", "paused"),
-    "resume": ("resume", "resumed"),
-    "restart": ("restart", "restarted"),
-    "restore": ("restore", "restored"),
-    "replace": ("replace", "replaced"),
-    "repair": ("repair", "repaired"),
-    "delete": ("delete", "deleted"),
-}
 
 
 def stale_problems(
@@ -73,15 +62,15 @@ def _change_texts(address: str, planned: Change | None, now: Change | None) -> I
     elif planned is not None and now is not None and planned.kind != now.kind:
         yield f"{address}: the plan would {_do(planned)}; now it would be {_done(now)}"
     elif planned is not None and now is not None and planned != now:
-        yield f"{address}: the plan would {_VERBS[now.kind][0]} it, as now, but {'; '.join(_same_kind(planned, now))}"
+        yield f"{address}: the plan would {now.kind} it, as now, but {'; '.join(_same_kind(planned, now))}"
 
 
 def _do(change: Change) -> str:
-    return f"{_VERBS[change.kind][0]} it{_because(change, ' for ')}{_loss(change)}"
+    return f"{change.kind} it{_because(change, ' for ')}{_loss(change)}"
 
 
 def _done(change: Change) -> str:
-    return f"{_VERBS[change.kind][1]}{_because(change, ': ')}{_loss(change)}"
+    return f"{DONE[change.kind]}{_because(change, ': ')}{_loss(change)}"
 
 
 def _because(change: Change, before: str) -> str:

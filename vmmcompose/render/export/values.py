@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 
-from vmmcompose.model.desired import Desired, DesiredVm
+from vmmcompose.model.desired import KEYS, Desired, DesiredVm
 from vmmcompose.model.problem import Problem
 
 
@@ -55,9 +55,6 @@ class Target:
     """Fields that it does not write."""
 
 
-KEYS = {"memory_mib": "memory", "disk_mib": "disk", "stop_grace_s": "stop_grace_period"}
-"""Keys of the manifest that are called otherwise than the fields of `DesiredVm`."""
-_NESTED = {"prevent_delete": "lifecycle.prevent_delete", "max_unavailable": "update.max_unavailable"}
 UNDECLARED = frozenset({"name", "power", "added_ports", "replica_of", "replica"})
 """Fields that say which VM it is, or that no manifest sets."""
 _DEFAULTS = {
@@ -75,7 +72,7 @@ def base_name(vm: DesiredVm) -> str:
 def losses(vm: DesiredVm, lost: Mapping[str, Loss]) -> list[Problem]:
     """A note for each field that is lost and that says anything other than the default."""
     return [
-        note(vm, KEYS.get(name, _NESTED.get(name, name)), loss)
+        note(vm, KEYS.get(name, name), loss)
         for name, loss in lost.items()
         if name == "image" or getattr(vm, name) != _DEFAULTS[name]
     ]
