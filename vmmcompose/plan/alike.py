@@ -1,11 +1,14 @@
 """What is wrong with several replicas of one VM in the same way is one problem."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.problem import Problem
+
+_WORD = re.compile(r"[\w-]+")
 
 
 def told_once(problems: Iterable[Problem], desired: Desired) -> tuple[Problem, ...]:
@@ -27,7 +30,10 @@ def told_once(problems: Iterable[Problem], desired: Desired) -> tuple[Problem, .
 
 def _about(problem: Problem, vm: str, kind: str) -> Problem:
     at, message = ("vms", kind, *problem.at[2:]), problem.message.replace(f"`{vm}`", f"`{kind}`")
-    return replace(problem, at=at, message=message, hint=problem.hint.replace(vm, kind))
+    hint = problem.hint
+    if vm in hint:  # as a whole word: neither in `web-12` nor in `shop-web-1`
+        hint = _WORD.sub(lambda found: kind if found[0] == vm else found[0], hint)
+    return replace(problem, at=at, message=message, hint=hint)
 
 
 def _of_all(same: Problem, vms: list[str], there: int) -> Problem:

@@ -34,6 +34,17 @@ def test_one_of_them_keeps_its_name() -> None:
     assert told_once([problem("web-2")], DESIRED) == (problem("web-2"),)
 
 
+def test_what_only_has_the_name_in_it_is_no_name() -> None:
+    """Each record is a file of its own; there is none called shop-web.json."""
+    broken = [
+        Problem(
+            "unreadable-record", f"the record of VM `{vm}` is broken", ("vms", vm), f"repair shop-{vm}.json"
+        )
+        for vm in ("web-1", "web-2")
+    ]
+    assert told_once(broken, DESIRED) == tuple(broken)
+
+
 def test_the_order_stays_and_others_are_left_alone() -> None:
     given = [
         problem("db"),
