@@ -104,7 +104,8 @@ def _reasons(name: str, old: Any, new: Any) -> tuple[Reason, ...]:  # noqa: ANN4
     if name in ("dns", "ssh_keys"):
         return tuple(_listed(label, old, new))
     if name == "healthcheck":
-        return (Reason(label, _show_check(old), _show_check(new)),)
+        before, after = _show_check(old), _show_check(new)
+        return (Reason(label, why="changed") if before == after else Reason(label, before, after),)
     return (Reason(label, _show(old), _show(new)),)
 
 

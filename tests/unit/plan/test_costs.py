@@ -105,6 +105,12 @@ def test_the_order_of_name_servers_and_keys_is_a_difference() -> None:
     assert [reason.why for reason in difference.reasons] == ["order changed"]
 
 
+def test_a_healthcheck_that_reads_the_same_and_is_another_has_changed() -> None:
+    old, new = (replace(SPEC, healthcheck=Healthcheck(command=("sh", "-c", word))) for word in ("a", "b"))
+    (difference,) = diff_specs(old, new)
+    assert [(reason.field, reason.why) for reason in difference.reasons] == [("healthcheck", "changed")]
+
+
 def test_forwards_in_words() -> None:
     assert show_forward(Forward(8080, 80)) == "8080->80"
     assert show_forward(Forward(53, 5353, "udp", "127.0.0.1")) == "127.0.0.1:53->5353/udp"
