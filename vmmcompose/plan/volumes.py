@@ -40,7 +40,9 @@ class Holds:
     """All of a project's, with look-ups, so that planning n VMs takes n steps."""
 
     by_vm: Mapping[str, Hold] = field(default_factory=dict)
-    by_volume: Mapping[str, tuple[Hold, ...]] = field(default_factory=dict)
+    by_volume: Mapping[str, Sequence[Hold]] = field(default_factory=dict)
+    writers: Mapping[str, Sequence[Hold]] = field(default_factory=dict)
+    """Those of them that write to it. Of many that only read, none is in another's way."""
     unknown: tuple[Hold, ...] = ()
 
     def of(self, volume: str) -> tuple[Hold, ...]:
@@ -52,9 +54,12 @@ class Holds:
         return [
             hold.vm
             for attachment in spec.volumes
-            for hold in self.of(attachment.volume)
+            for hold in (*self._meeting(attachment), *self.unknown)
             if hold.bars(spec, attachment)
         ]
+
+    def _meeting(self, attachment: Attachment) -> Sequence[Hold]:
+        return (self.writers if attachment.mode == "ro" else self.by_volume).get(attachment.volume, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +119,14 @@ def find_holds(ours: Mapping[str, Record], works: Iterable[VmWork], look: Index)
     for work in works:
         if work.stop is not None and work.vm not in found:
             found[work.vm] = Hold(work.vm, "", (), unknown=True)
-    by_volume: dict[str, tuple[Hold, ...]] = {}
+    by_volume: dict[str, list[Hold]] = {}
+    writers: dict[str, list[Hold]] = {}
     for hold in found.values():
         for attachment in hold.attached:
-            by_volume[attachment.volume] = (*by_volume.get(attachment.volume, ()), hold)
-    return Holds(found, by_volume, tuple(hold for hold in found.values() if hold.unknown))
+            by_volume.setdefault(attachment.volume, []).append(hold)
+            if attachment.mode == "rw":
+                writers.setdefault(attachment.volume, []).append(hold)
+    return Holds(found, by_volume, writers, tuple(hold for hold in found.values() if hold.unknown))
 
 
 def plan_volumes(

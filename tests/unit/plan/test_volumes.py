@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from counting import calls_of, grows_like
 from projects import converged, plan_for
 from simulated_host import MIB, SimulatedHost
 
@@ -62,6 +63,16 @@ def test_where_a_change_was_cut_short_nobody_gets_a_volume_that_may_still_be_ope
     assert "`vmm up a` ends that change" in alone.problems[-1].hint
     host.run(again)
     assert plan_for(host, after).changes == ()
+
+
+def test_vms_that_read_one_volume_are_not_compared_with_each_other() -> None:
+    def work(count: int) -> int:
+        before = project(*(vm(f"v{number}", *READ) for number in range(count)))
+        after = replace(before, vms=tuple(replace(one, cpus=2) for one in before.vms))
+        host = converged(before)
+        return calls_of(lambda: plan_for(host, after))
+
+    assert grows_like(work(50), work(400), 8)
 
 
 def test_a_paused_vm_has_its_volumes_still() -> None:
