@@ -22,6 +22,6 @@ def calls_of(task: Callable[[], object]) -> int:
     return calls
 
 
-def grows_like(few: int, many: int, size: int) -> bool:
-    """Whether the work for a task of `size` times the size is at most so much more, with some room for a logarithm."""
-    return many < few * size * 1.5
+def grows_steadily(work: Callable[[int], int], few: int, many: int) -> bool:
+    """Whether the work grows with the size of a task and not faster, but for a logarithm."""
+    return work(many) < 1.5 * work(few) * many / few
