@@ -81,13 +81,14 @@ def _moves(work: VmWork) -> bool:
 
 
 def _in_turns(group: _Group) -> dict[str, tuple[str, ...]]:
+    """Each names only those whose turn comes just before its own: they have waited for all others themselves."""
     step = max(1, min(group.most_away, group.wanted - 1))
     found = {}
     for position, vm in enumerate(group.restarted):
-        before = group.restarted[position - step : position - step + 1] if position >= step else []
-        found[vm] = (*group.away, *before)
+        before = group.away if position < step else [group.restarted[position - step]]
+        found[vm] = tuple(before)
     for vm in group.leaving:
-        found[vm] = (*group.away, *group.restarted)
+        found[vm] = tuple(group.restarted[-step:])
     return found
 
 

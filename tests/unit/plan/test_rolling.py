@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from counting import grows_steadily
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from projects import converged, plan_for
@@ -74,6 +75,17 @@ def test_who_is_away_comes_back_before_another_goes() -> None:
     host.processes.pop(host.records["shop-web-3"].spec.id)
     plan = plan_for(host, project(*replicas(3, cpus=2)))
     assert waits_for(plan, find(plan, "web-1", StopVm), find(plan, "web-3", WaitVm))
+
+
+def test_steps_name_as_many_others_as_before_however_many_replicas_go_and_change() -> None:
+    def edges(count: int) -> int:
+        old, new = project(*replicas(count)), project(*replicas(count // 2, cpus=2))
+        plan = plan_for(
+            converged(old), replace(new, replicas=(("web", count // 2),)), Options(remove_surplus=True)
+        )
+        return sum(len(step.before) for step in plan.steps)
+
+    assert grows_steadily(edges, 20, 160)
 
 
 def test_new_replicas_come_before_old_ones_go_and_surplus_ones_go_last() -> None:
