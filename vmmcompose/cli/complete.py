@@ -97,7 +97,7 @@ def tags(invocation: "Invocation", ctx: click.Context) -> Iterable[str]:
 def host_ports(invocation: "Invocation", ctx: click.Context) -> Iterable[str]:
     """Host ports that lead to the VM that stands before on the line."""
     spec = _named(invocation, ctx).spec
-    return (str(forward.host) for forward in spec.ports)
+    return (str(forward.host) for forward in spec.forwards)
 
 
 @_offering

@@ -54,7 +54,7 @@ class Recording:
         changes = self.plan.changes if self.plan is not None else ()
         begun = Begun(
             self._id,
-            _now(),
+            timestamp(),
             invoking_user(os.environ).name,
             command_line()[:_LONGEST_COMMAND],
             identify(pid) or Process(pid, 0, boot_id()),
@@ -72,7 +72,7 @@ class Recording:
         def tell(event: Event) -> None:
             if event.state != "progress":
                 self._count(event)
-                self._tell(event_to_json(event, self._id, self._project, _now()))
+                self._tell(event_to_json(event, self._id, self._project, timestamp()))
             emit(event)
 
         return tell
@@ -87,7 +87,7 @@ class Recording:
         message = error.message if isinstance(error, VmmError) else str(error or "")
         result = _result(error)
         ended = Ended(
-            _now(), result, message, self._done, tuple(self._failed), self._skipped, round(seconds, 3)
+            timestamp(), result, message, self._done, tuple(self._failed), self._skipped, round(seconds, 3)
         )
         journal.append(self._paths.history(), ended_to_json(self._id, ended), limit=HISTORY_LIMIT, sync=True)
         self._tell(run_event(self._id, self._project, ended.time, result, message, seconds))
@@ -139,5 +139,6 @@ def _result(error: BaseException | None) -> Result:
     return "refused" if isinstance(error, Refused) else "failed"
 
 
-def _now() -> str:
+def timestamp() -> str:
+    """This moment: UTC in ISO 8601, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

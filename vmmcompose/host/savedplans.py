@@ -3,12 +3,12 @@
 import json
 import os
 import stat
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 from vmmcompose.errors import Refused, UsageError
 from vmmcompose.host.files import failed, write_atomic
+from vmmcompose.host.history import timestamp
 from vmmcompose.host.identity import invoking_user
 from vmmcompose.model.savedplan import NewerFormat, SavedPlan, saved_from_json, saved_to_json
 
@@ -29,7 +29,7 @@ def new_identity() -> dict[str, str]:
     """What a plan that is saved now says of its making: a random id, when, who, where."""
     return {
         "id": os.urandom(8).hex(),
-        "created": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "created": timestamp(),
         "user": invoking_user(os.environ).name,
         "host": this_host(),
     }

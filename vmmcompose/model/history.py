@@ -115,7 +115,7 @@ def event_to_json(event: Event, run: str, project: str, time: str) -> Json:
         "event": event.state,
         "address": event.step.address,
         "action": type(event.step.action).__name__,
-        "detail": event.detail,
+        "detail": event.detail or (f"{event.cause.address} failed" if event.cause is not None else ""),
         "seconds": round(event.seconds, 3),
     }
 

@@ -68,7 +68,7 @@ def fail_half_way(paths: Paths) -> None:
         run.begin()
         tell = run.telling(lambda _event: None)
         tell(Event(STEP, "failed", "the disk is full", "last lines of the console"))
-        tell(Event(PLAN.steps[0], "skipped", "files failed"))
+        tell(Event(PLAN.steps[0], "skipped", cause=STEP))
         raise ApplyFailed("the disk is full")
 
 
@@ -79,6 +79,9 @@ def test_what_failed_and_what_was_skipped_is_counted(paths: Paths) -> None:
     assert ended is not None
     assert (ended.result, ended.message, ended.skipped) == ("failed", "the disk is full", 1)
     assert ended.failed == (Failure("files", "SweepFile", "the disk is full"),)
+    assert [event["detail"] for event in read(paths.events()) if event["event"] == "skipped"] == [
+        "files failed"
+    ]
     assert "last lines" not in Path(paths.events()).read_text()  # a guest may print secrets
 
 

@@ -4,10 +4,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 import pytest
 from shop_host import environ, make_shop
+
+from vmmcompose.host.records import read_record, write_record
+from vmmcompose.model.desired import Forward
+from vmmcompose.model.paths import Paths
+from vmmcompose.model.record import Record
 
 
 @pytest.fixture
@@ -88,6 +94,14 @@ def test_vms_of_all_manifests(place: Path) -> None:
     (place / "more.yaml").write_text("vms:\n  wood: {image: tiny}\n")
     assert offered(place, "vmm up w") == ["wax", "web"]
     assert offered(place, "vmm -f vmm.yaml -f more.yaml up w") == ["web", "wood"]
+
+
+def test_forwards_added_by_hand_can_be_taken_away(place: Path) -> None:
+    paths = Paths(PurePosixPath(place.parent / "data"))
+    record = read_record(paths, "shop-web")
+    assert isinstance(record, Record)
+    write_record(paths, replace(record, spec=replace(record.spec, added_ports=(Forward(2222, 22),))))
+    assert offered(place, "vmm port-forward remove web ") == ["2222", "8080"]
 
 
 def test_stores_and_tags(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
