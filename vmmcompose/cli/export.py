@@ -29,7 +29,7 @@ _HELP = """Write the project down for another engine, when it outgrows this host
   systemd           units that start and stop each VM with vmm, on this host
 
 What a target has no place for is told on standard error, key by key; with --strict it is an error, and nothing
-is written. Values of `env` and contents of `files` stand in the files as they are.
+is written. Values of `env` and contents of `files` stand in the files as they are: only you may read them.
 
 \b
 Examples:
@@ -53,13 +53,14 @@ def export(invocation: Invocation, target: str, output: str | None, *, strict: b
     """`vmm export`."""
     from vmmcompose.cli.converging import show_notes
     from vmmcompose.model.plan import Plan
+    from vmmcompose.render.export import TARGETS as KNOWN
     from vmmcompose.render.export import export as write
 
     desired = _filled(invocation, load_desired(invocation, from_records=False), target)
     made = write(desired, target, _installation(invocation))
     if strict and made.notes:
         _refuse(invocation, [replace(note, severity="error") for note in made.notes])
-    _save(made, output)
+    _save(made, output, private=KNOWN[target].private)
     show_notes(invocation, Plan(desired.project, problems=made.notes), ())
 
 
@@ -70,12 +71,14 @@ def _filled(invocation: Invocation, desired: "Desired", target: str) -> "Desired
     from vmmcompose.plan.specs import choose_specs
     from vmmcompose.render.export import TARGETS as KNOWN
 
+    if KNOWN[target].refers:
+        return desired
     lost = KNOWN[target].lost
     vms = (*desired.vms, *desired.inactive)
     paths = [key for vm in vms for key in vm.ssh_keys if key.startswith("/") and "ssh_keys" not in lost]
     paths += [file.source for vm in vms for file in vm.files if file.source and "files" not in lost]
     paths += [s.source for vm in vms for s in vm.provision if s.source and "provision" not in lost]
-    if not paths or target == "systemd":
+    if not paths:
         return desired
     observed = Observed(sources={path: read_file(path) for path in dict.fromkeys(paths)})
     everything = replace(desired, vms=vms, inactive=())
@@ -110,18 +113,18 @@ def _installation(invocation: Invocation) -> "Installation":
     return Installation(program, tuple(sorted(unit_environment(invocation).items())))
 
 
-def _save(made: "Export", output: str | None) -> None:
+def _save(made: "Export", output: str | None, *, private: bool) -> None:
     if output is None or output == "-":
         for file in made.files:
             if len(made.files) > 1:
                 click.echo(f"# {file.name}")
             click.echo(file.text, nl=False)
     elif len(made.files) == 1 and not output.endswith("/") and not os.path.isdir(output):
-        write_file(output, made.files[0].text)
+        write_file(output, made.files[0].text, private=private)
     else:
         make_folder(output)
         for file in made.files:
-            write_file(os.path.join(output, file.name), file.text)
+            write_file(os.path.join(output, file.name), file.text, private=private)
 
 
 def _refuse(invocation: Invocation, problems: "Sequence[Problem]") -> None:

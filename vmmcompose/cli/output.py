@@ -5,16 +5,23 @@ import click
 OUTPUT_HELP = "Write there instead of to standard output."
 
 
-def write_file(path: str, text: str) -> None:
+def write_file(path: str, text: str, *, private: bool = False) -> None:
     """Writes a file with the user's own rights; its folder must be there.
+
+    A `private` one that was not there yet is for its owner's eyes only.
 
     Raises:
         HostError: it cannot be written.
     """
+    import os
+
     from vmmcompose.errors import HostError
 
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags, 0o600 if private else 0o666)
+
     try:
-        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+        with open(path, "w", encoding="utf-8", errors="surrogateescape", opener=opener) as file:
             file.write(text)
     except OSError as error:
         raise HostError(f"cannot write {path}: {error.strerror}") from error

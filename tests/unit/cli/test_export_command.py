@@ -1,5 +1,6 @@
 """`vmm export`: where the files go, and how it is told what they leave out."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -65,6 +66,20 @@ def test_into_a_folder_that_is_made(place: Path) -> None:
         f'"--data-dir" "{place.parent}/data" "-p" "shop" "start" "web"'
         in (place / "units" / "vmm-shop-web.service").read_text()
     )
+
+
+def umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.parametrize(("target", "others"), [("compose-services", 0), ("nomad", 0o44), ("systemd", 0o44)])
+def test_what_holds_values_of_env_and_contents_of_files_is_for_its_owner_only(
+    place: Path, target: str, others: int
+) -> None:
+    assert vmm(place, "export", "--to", target, "-o", "out/").returncode == 0
+    assert {file.stat().st_mode & 0o44 for file in (place / "out").iterdir()} == {others & ~umask()}
 
 
 def test_one_file_into_a_folder(place: Path) -> None:

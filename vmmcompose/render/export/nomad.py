@@ -7,6 +7,7 @@ which are deprecated (hashicorp/nomad issue 10033), so the network device is giv
 
 from collections.abc import Iterable
 
+from vmmcompose.guest import volume_label
 from vmmcompose.model.desired import Desired, DesiredVm, Healthcheck
 from vmmcompose.model.problem import Problem
 from vmmcompose.render.export.hcltext import Attribute, Block, Template, Word, text_of
@@ -236,7 +237,7 @@ def _volume_notes(vm: DesiredVm) -> Iterable[Problem]:
     for attachment in vm.volumes:
         why = Loss(
             f"its file has to be on the client, and the guest to mount it at {attachment.target} itself",
-            "the label in the image's /etc/fstab is the volume's name",
+            f"`LABEL={volume_label(attachment.volume)}` finds it in /etc/fstab",
         )
         yield note(vm, "volumes", why, attachment.volume)
 

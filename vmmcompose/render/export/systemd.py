@@ -86,4 +86,4 @@ def _unit(project: str, vm: DesiredVm, names: set[str], installation: Installati
     return File(_name(project, vm.name), "\n".join(lines))
 
 
-TARGET = Target(_write, DECLARED - {"restart", "profiles"}, frozenset({"profiles"}), LOST)
+TARGET = Target(_write, DECLARED - {"restart", "profiles"}, frozenset({"profiles"}), LOST, refers=True)

@@ -39,6 +39,9 @@ class Loss:
     hint: str = ""
 
 
+_SECRET = frozenset({"env", "files", "provision"})
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """An engine that a project can be taken to.
@@ -53,6 +56,13 @@ class Target:
     """Fields of which it writes what it can, and tells of the rest itself."""
     lost: Mapping[str, Loss]
     """Fields that it does not write."""
+    refers: bool = False
+    """Whether its files run `vmm`, which knows the VMs, and hold hardly anything of them."""
+
+    @property
+    def private(self) -> bool:
+        """Whether its files hold what only root may read of a record: `env`, `files` and `provision`."""
+        return not self.refers and not self.lost.keys() >= _SECRET
 
 
 UNDECLARED = frozenset({"name", "power", "added_ports", "replica_of", "replica"})
