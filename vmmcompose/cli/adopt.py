@@ -113,12 +113,11 @@ def _named(foreign: "ForeignVm") -> "DesiredVm":
 
 
 def _manifest(invocation: Invocation, chosen: "Sequence[ForeignVm]") -> str:
-    import yaml
+    from vmmcompose.render.export.yamltext import document
 
     vms = {_named(vm).name: _section(_named(vm)) for vm in chosen}
-    text: str = yaml.safe_dump({"name": "moved", "vms": vms}, sort_keys=False, width=110)
     where = invocation.paths().vms()
-    text = text.replace("$", "$$")  # no variables
+    text = document({"name": "moved", "vms": vms}).replace("$", "$$")  # no variables
     return f"# VMs of baremetalvmm in {where}. `vmm up` makes new VMs of this; `vmm adopt` keeps the old disks.\n{text}"
 
 

@@ -196,9 +196,9 @@ def _assemble(
     problems: list[Problem],
 ) -> Plan:
     in_turn = turns({work.vm: work for work in works}, volumes.awaited(works))
-    defer(works, {record.spec.name: record for record in observed.records}, in_turn)
-    touched = {work.intent.spec.name: work.intent for work in works if work.intent is not None}
     before = {record.spec.name: record for record in observed.records}
+    defer(works, before, in_turn)
+    touched = {work.intent.spec.name: work.intent for work in works if work.intent is not None}
     middle = {**before, **touched}
     final = dict(middle)
     for work in works:
