@@ -1,9 +1,11 @@
 """Paths of the host and of the guest, joined and checked as text: nothing is looked up."""
 
+from collections.abc import Iterator
+
 from vmmcompose.manifest.report import BadValueError, has_control, quoted, shown
 from vmmcompose.manifest.values import store_name
 
-_SPECIAL = ("/dev", "/proc", "/sys")
+_SPECIAL = frozenset(("/dev", "/proc", "/sys"))
 
 
 def normalised(path: str) -> str:
@@ -67,7 +69,7 @@ def guest_path(text: str, taken: frozenset[str]) -> str:
     """
     if _plain(text, "guest-path") == "/":
         raise BadValueError("guest-path", "must name a file, not `/`")
-    hidden = _below(text, (*_SPECIAL, *sorted(taken)))
+    hidden = _below(text, _SPECIAL) or _below(text, taken)
     if hidden:
         raise BadValueError(
             "guest-path", f"must not be in `{hidden}`", "something else is mounted there in the guest"
@@ -87,9 +89,11 @@ def volume_target(text: str) -> str:
     return text
 
 
-def overlap(one: str, other: str) -> bool:
-    """Whether two plain paths are the same or one is inside the other."""
-    return bool(_below(one, (other,)) or _below(other, (one,)))
+def enclosing(path: str) -> Iterator[str]:
+    """A plain path, and every folder that it is in but `/`."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
 
 
 def _plain(text: str, code: str, inside: str = "") -> str:
@@ -108,5 +112,5 @@ def _plain(text: str, code: str, inside: str = "") -> str:
     return plain
 
 
-def _below(path: str, folders: tuple[str, ...]) -> str:
-    return next((folder for folder in folders if path == folder or path.startswith(folder + "/")), "")
+def _below(path: str, folders: frozenset[str]) -> str:
+    return next((folder for folder in enclosing(path) if folder in folders), "")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from vmmcompose.manifest.locations import overlap, volume_target
+from vmmcompose.manifest.locations import enclosing, volume_target
 from vmmcompose.manifest.replicas import VARIABLE, marks
 from vmmcompose.manifest.report import BAD, BadValueError, Report, is_bad, quoted, shown, subject
 from vmmcompose.manifest.source import At
@@ -74,8 +74,10 @@ def check_unnumbered(values: list[Any], at: At, report: Report) -> None:
 def check_targets(found: Found, tags: Iterable[str], report: Report) -> None:
     """Reports volumes of one VM at or below each other's place, or at or below a mount's."""
     places = {f"/mnt/{tag}": f"mount {quoted(tag)}" for tag in sorted(tags)}
+    inside = {folder: place for place in places for folder in enclosing(place)}
     for one, at in found:
-        other = next((place for place in places if overlap(place, one.target)), None)
+        above = (folder for folder in enclosing(one.target) if folder in places)
+        other = inside.get(one.target) or next(above, None)
         if other is not None:
             report.add(
                 "volume-target",
@@ -84,6 +86,7 @@ def check_targets(found: Found, tags: Iterable[str], report: Report) -> None:
                 "give one of them another place",
             )
         places.setdefault(one.target, f"volume {quoted(one.volume)}")
+        inside.update((folder, one.target) for folder in enclosing(one.target) if folder not in inside)
 
 
 def check_use(users: Iterable[User], volumes: Mapping[str, Volume], report: Report) -> None:
