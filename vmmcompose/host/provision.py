@@ -8,11 +8,11 @@ import subprocess
 from collections import deque
 from collections.abc import Callable
 
-from vmmcompose.errors import DriverError, HostError, HostUnfit
+from vmmcompose.errors import DriverError, HostError
 from vmmcompose.guest.scripts import runner, script_bytes
 from vmmcompose.host import process as processes
 from vmmcompose.host.console import clean
-from vmmcompose.host.ssh import batch_argv, remote_line
+from vmmcompose.host.ssh import batch_argv, no_client, remote_line
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.record import Process
 from vmmcompose.model.spec import VmSpec
@@ -72,7 +72,7 @@ def _start(paths: Paths, spec: VmSpec, line: str) -> subprocess.Popen[bytes]:
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise HostUnfit("ssh is not installed", hint="install the package openssh-client") from error
+        raise no_client() from error
 
 
 def _cut(ssh: subprocess.Popen[bytes]) -> None:

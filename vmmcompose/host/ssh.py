@@ -126,7 +126,7 @@ def run_in_guest(
     try:
         result = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout_s, check=False)
     except FileNotFoundError as error:
-        raise HostUnfit("ssh is not installed", hint="install the package openssh-client") from error
+        raise no_client() from error
     except subprocess.TimeoutExpired as error:
         raise HostError(
             f"VM {spec.vm}: a command over SSH took longer than {timeout_s:g} s", hint=_hint(spec)
@@ -137,6 +137,11 @@ def run_in_guest(
             f"VM {spec.vm}: no SSH connection to {spec.ip}: {lines[-1].strip()}", hint=_hint(spec)
         )
     return result
+
+
+def no_client() -> HostUnfit:
+    """The error for a host without the ssh client."""
+    return HostUnfit("ssh is not installed", hint="install the package openssh-client")
 
 
 def answers(spec: VmSpec, timeout_s: float) -> bool:

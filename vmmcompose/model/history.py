@@ -4,6 +4,7 @@ A run has two lines: one when it begins, written before anything is touched, and
 second line is missing was killed, or still goes on.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
@@ -134,9 +135,7 @@ def run_event(run: str, project: str, time: str, event: str, detail: str, second
 
 def counted(changes: Iterable[Change]) -> str:
     """Changes by kind: `2 create, 1 restart`."""
-    kinds: dict[str, int] = {}
-    for change in changes:
-        kinds[change.kind] = kinds.get(change.kind, 0) + 1
+    kinds = Counter(change.kind for change in changes)
     return ", ".join(f"{count} {kind}" for kind, count in kinds.items())
 
 
