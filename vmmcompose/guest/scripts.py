@@ -1,6 +1,7 @@
-"""Provision scripts as values: which one was run, and with what a guest runs it."""
+"""What a guest runs for us, as values: provision scripts, which one was run, and commands that end when we end."""
 
 import hashlib
+from collections.abc import Sequence
 
 
 def script_digest(content: str) -> str:
@@ -81,3 +82,17 @@ def runner(content: str, token: str) -> tuple[str, ...]:
     """
     size = str(len(script_bytes(content)))
     return ("sh", "-c", _RUNNER, "vmm-provision", token, size, *interpreter(content))
+
+
+_GUARDED = (
+    "exec 3<&0; own=setsid; command -v setsid >/dev/null || own=env;"
+    ' $own "$@" </dev/null 3<&- & pid=$!;'
+    ' { cat <&3; kill -TERM "-$pid" || kill -TERM "$pid"; sleep 2;'
+    ' kill -KILL "-$pid" || kill -KILL "$pid"; } >/dev/null 2>&1 & guard=$!;'
+    ' wait "$pid"; code=$?; kill "$guard"; exit "$code"'
+)
+
+
+def guarded(command: Sequence[str]) -> tuple[str, ...]:
+    """A command that the end of its input ends in the guest, with all it started: whoever asked for it is gone."""
+    return ("sh", "-c", _GUARDED, "vmm-guarded", *command)

@@ -12,7 +12,7 @@ from vmmcompose.errors import DriverError, HostError
 from vmmcompose.guest.scripts import runner, script_bytes
 from vmmcompose.host import process as processes
 from vmmcompose.host.console import clean
-from vmmcompose.host.ssh import batch_argv, no_client, remote_line
+from vmmcompose.host.ssh import remote_line, start_in_guest
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.record import Process
 from vmmcompose.model.spec import VmSpec
@@ -49,7 +49,7 @@ def run_script(
         raise _ended(spec)
     token = secrets.token_hex(16)
     try:
-        with _start(paths, spec, remote_line(spec, runner(content, token))) as ssh:
+        with start_in_guest(paths, spec, remote_line(spec, runner(content, token))) as ssh:
             try:
                 code = _Session(spec, ssh, script_bytes(content), token, on_line).follow(pidfd, check)
             except BaseException:
@@ -59,20 +59,6 @@ def run_script(
             return code
     finally:
         os.close(pidfd)
-
-
-def _start(paths: Paths, spec: VmSpec, line: str) -> subprocess.Popen[bytes]:
-    try:
-        # In a session of its own: Ctrl-C reaches the script through us, when its output has been read.
-        return subprocess.Popen(
-            batch_argv(paths, spec, line),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
-    except FileNotFoundError as error:
-        raise no_client() from error
 
 
 def _cut(ssh: subprocess.Popen[bytes]) -> None:

@@ -1,13 +1,16 @@
 """Waiting until a guest answers: on SSH, or on the healthcheck of its manifest."""
 
+import os
+import select
 import shlex
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from vmmcompose.errors import HostError, VmmError
+from vmmcompose.guest.scripts import guarded
 from vmmcompose.host.console import clean
 from vmmcompose.host.dial import connect, read_until
 from vmmcompose.host.watch import Watch
@@ -22,6 +25,7 @@ _ANSWER_S = 10.0
 _COMMAND_S = 30.0
 _AGAIN_S = 0.1
 _STEP_S = 0.05
+_CHUNK = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,30 +125,35 @@ def _command(watch: Watch, paths: Paths, check: Healthcheck) -> str:
 
 
 def _run_watched(watch: Watch, paths: Paths, command: tuple[str, ...]) -> tuple[int, str]:
-    """Run a command in the guest on a thread of its own, so that the end of the VMM is noticed meanwhile.
+    """Runs a command in the guest; exit code and last words. The end of the wait ends it, there as well."""
+    from vmmcompose.host.ssh import FAILED, remote_line, start_in_guest
 
-    When the wait ends first the thread is left to its own timeout.
-    """
-    answer: list[tuple[int, str] | VmmError] = []
-    runner = threading.Thread(target=lambda: answer.append(_run(paths, watch.spec, command)), daemon=True)
-    runner.start()
-    while runner.is_alive():
-        watch.pause(_STEP_S)
-    found = answer[0] if answer else (-1, "the command could not be run")
-    if isinstance(found, VmmError):
-        raise found
-    return found
+    with start_in_guest(paths, watch.spec, remote_line(watch.spec, guarded(command))) as ssh:
+        try:
+            said = _errors_of(watch, ssh)
+        finally:
+            ssh.kill()
+    if said is None:
+        return -1, f"it took longer than {_COMMAND_S:g} s"
+    words = clean(said.decode(errors="replace"))[-1:]
+    code = ssh.returncode
+    return code, ", ".join(["no SSH connection" if code == FAILED else f"exit {code}", *words])
 
 
-def _run(paths: Paths, spec: VmSpec, command: tuple[str, ...]) -> tuple[int, str] | VmmError:
-    """Exit code and last words; a guest that does not answer may yet, a host that cannot ask never will."""
-    from vmmcompose.host.ssh import remote_line, run_in_guest
-
-    try:
-        result = run_in_guest(paths, spec, remote_line(spec, command), timeout_s=_COMMAND_S)
-    except HostError as error:
-        return -1, error.message
-    except VmmError as error:
-        return error
-    said = clean(result.stderr.decode(errors="replace"))
-    return result.returncode, f"exit {result.returncode}" + (f", {said[-1]}" if said else "")
+def _errors_of(watch: Watch, ssh: subprocess.Popen[bytes]) -> bytes | None:
+    """The last it complained of until it ended; None where that took too long."""
+    assert ssh.stdout
+    assert ssh.stderr
+    errors, until = ssh.stderr.fileno(), time.monotonic() + _COMMAND_S
+    unread, said = {ssh.stdout.fileno(), errors}, b""
+    while unread or ssh.poll() is None:
+        watch.pause(0.0)  # whatever it prints, the clock and the user are looked at
+        for descriptor in watch.pause(_STEP_S, [(one, select.POLLIN) for one in unread]):
+            data = os.read(descriptor, _CHUNK)
+            if not data:
+                unread.discard(descriptor)
+            elif descriptor == errors:
+                said = (said + data)[-_CHUNK:]
+        if time.monotonic() > until:
+            return None
+    return said

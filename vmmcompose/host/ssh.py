@@ -14,7 +14,7 @@ from vmmcompose.model.paths import Paths
 from vmmcompose.model.spec import VmSpec
 
 _CONNECT_S = 10
-_FAILED = 255
+FAILED = 255
 """What ssh(1) itself ends with when it cannot reach or log in; a remote command may do so too."""
 _OPTIONS = (
     "IdentitiesOnly=yes",
@@ -113,6 +113,25 @@ def batch_argv(paths: Paths, spec: VmSpec, line: str, *, connect_s: int = _CONNE
     return ["ssh", *options, "-T", "-l", "root", "--", spec.ip, line]
 
 
+def start_in_guest(paths: Paths, spec: VmSpec, line: str) -> subprocess.Popen[bytes]:
+    """Starts a line of shell in a guest as root, with pipes for what goes in and what comes out.
+
+    Raises:
+        HostUnfit: there is no ssh client.
+    """
+    try:
+        # In a session of its own: Ctrl-C reaches what runs in the guest through us, when its output has been read.
+        return subprocess.Popen(
+            batch_argv(paths, spec, line),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except FileNotFoundError as error:
+        raise no_client() from error
+
+
 def run_in_guest(
     paths: Paths, spec: VmSpec, command: str, *, stdin: bytes = b"", timeout_s: float
 ) -> subprocess.CompletedProcess[bytes]:
@@ -131,7 +150,7 @@ def run_in_guest(
         raise HostError(
             f"VM {spec.vm}: a command over SSH took longer than {timeout_s:g} s", hint=_hint(spec)
         ) from error
-    if result.returncode == _FAILED:
+    if result.returncode == FAILED:
         lines = result.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
         raise HostError(
             f"VM {spec.vm}: no SSH connection to {spec.ip}: {lines[-1].strip()}", hint=_hint(spec)

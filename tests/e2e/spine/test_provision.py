@@ -125,3 +125,19 @@ vms:
     lab.write(DEFAULTS + "vms: {db: , web: {healthcheck: {tcp: 80, timeout: 5m}}}\n")
     lab.vmm("up")
     assert lab.record("web")["health"] == "healthy"
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGINT])
+def test_a_healthcheck_that_hangs_ends_with_the_command_that_asked(lab: Lab, signum: signal.Signals) -> None:
+    lab.write(DEFAULTS + "vms: {db: {healthcheck: {command: [sh, -c, 'sleep 600; true']}}}\n")
+    with lab.start("up") as child:
+        eventually(lambda: asked(lab), "it is asked", 60)
+        child.send_signal(signum)
+        child.communicate(timeout=30)
+    eventually(lambda: not asked(lab), "the command ends in the guest")
+    assert not lab.run("pgrep", "-f", f"^ssh .*{lab.root}", code=None).stdout
+
+
+def asked(lab: Lab) -> bool:
+    done = lab.vmm("exec", "db", "--", "pidof", "sleep", code=None)
+    return done.returncode == 0 and bool(done.stdout.strip())
