@@ -84,6 +84,8 @@ class VolumeImage:
     """A volume on the host."""
 
     size_bytes: int
+    fault: str = ""
+    """Why no VM can use it: it is cut short, or no file system. Empty as well where this user may not look."""
 
 
 @dataclass(frozen=True, slots=True)

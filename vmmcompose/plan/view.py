@@ -95,6 +95,8 @@ class Index:
         seen, size = self.observed.volumes.get(volume), self.volume_sizes.get(volume, 0)
         if seen is None:
             return Reason(f"volumes.{volume}", why="its file is missing")
+        if seen.fault:  # a VM that runs on loses nothing more by it, and would not start again
+            return None
         if seen.size_bytes < size * MIB:
             return Reason(f"volumes.{volume}", f"{seen.size_bytes // MIB} MiB", f"{size} MiB")
         return None

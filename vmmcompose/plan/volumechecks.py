@@ -19,6 +19,7 @@ def check_volumes(desired: Desired, works: Sequence[VmWork], volumes: Volumes, l
     starting = [work.start.spec for work in works if work.start is not None]
     return [
         *_sizes(running, starting, look),
+        *_faults(running, starting, look),
         *_shared(desired, works, running, starting, volumes.holds),
         *_touched(works, volumes),
     ]
@@ -55,6 +56,23 @@ def _sizes(running: Iterable[VmSpec], starting: Iterable[VmSpec], look: Index) -
         for name, spec in sorted(missing.items())
     ]
     return problems
+
+
+def _faults(running: Iterable[VmSpec], starting: Iterable[VmSpec], look: Index) -> list[Problem]:
+    """What no VM can start with stands in the way of a start; of a VM that runs on with it is only told."""
+    new = {one.volume for spec in starting for one in spec.volumes}
+    used = new | {one.volume for spec in running for one in spec.volumes}
+    return [
+        Problem(
+            "volume-damaged",
+            f"volume `{name}` cannot be used: {look.observed.volumes[name].fault}",
+            ("volumes", name),
+            f"put a copy of it back, or begin anew, which loses what is in it: `vmm volume delete {name}`",
+            severity="error" if name in new else "warning",
+        )
+        for name in sorted(used & look.observed.volumes.keys())
+        if look.observed.volumes[name].fault
+    ]
 
 
 def _shared(

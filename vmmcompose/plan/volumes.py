@@ -164,7 +164,7 @@ def _works(
             reasons += [Reason(why=f"its file is missing; VM `{vm}` had it") for vm in sorted(had)[:1]]
             change = Change(f"volume/{name}", "create", tuple(reasons))
             found.append(VolumeWork(name, CreateVolume(desired.project, name, size), change))
-        elif seen is not None and seen.size_bytes < size * MIB:
+        elif seen is not None and not seen.fault and seen.size_bytes < size * MIB:
             grown = Reason("size", f"{seen.size_bytes // MIB} MiB", f"{size} MiB")
             change = Change(f"volume/{name}", "update", (grown,))
             users = tuple(hold.vm for hold in holds.of(name))

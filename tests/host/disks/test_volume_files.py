@@ -116,9 +116,17 @@ def test_what_is_too_little_for_a_block_group_is_not_waited_for(paths: Paths, si
 def test_what_is_no_file_system_is_there_and_cannot_be_used(paths: Paths) -> None:
     path = made(paths)
     path.write_bytes(b"x" * 4096)
-    assert volumes.read_volumes(paths, "shop") == {"data": VolumeImage(4096)}
+    assert volumes.read_volumes(paths, "shop") == {"data": VolumeImage(4096, f"{path} is not an ext4 image")}
     with pytest.raises(HostError, match="not an ext4 image"):
         volumes.check_volume(paths, "shop", "data", writing=True)
+
+
+def test_a_volume_that_is_cut_short_is_seen(paths: Paths) -> None:
+    path = made(paths)
+    os.truncate(path, 8 * MIB)
+    found = volumes.read_volumes(paths, "shop")["data"]
+    assert found.size_bytes == 8 * MIB
+    assert "is cut short" in found.fault
 
 
 def test_projects_do_not_see_each_others(paths: Paths) -> None:
