@@ -6,6 +6,7 @@ planner's own tests use it. A row's ratio says how much dearer a VM is than in a
     python benchmarks/planner.py [COUNT ...]
 """
 
+import gc
 import sys
 import time
 import tracemalloc
@@ -20,6 +21,7 @@ sys.path.insert(0, str(REPOSITORY / "tests" / "fakes"))
 from known_drivers import CAPABILITIES  # noqa: E402 - found through the line above
 from simulated_host import SimulatedHost  # noqa: E402 - found through the line above
 
+from vmmcompose.__main__ import COLLECT  # noqa: E402 - found through the line above
 from vmmcompose.manifest import parse_manifest  # noqa: E402
 from vmmcompose.model.desired import Desired  # noqa: E402
 from vmmcompose.model.options import Options  # noqa: E402
@@ -83,6 +85,7 @@ def measure(count: int) -> dict[str, float]:
 
 def main(counts: tuple[int, ...]) -> None:
     """Prints a table: each stage at each size, and what a VM costs beside one of the smallest project."""
+    gc.set_threshold(*COLLECT)  # as the program has it
     found = {count: measure(count) for count in counts}
     least = min(counts)
     print(f"{'':<30}" + "".join(f"{f'{count} VMs':>22}" for count in counts))

@@ -82,6 +82,7 @@ def observe(settings: Settings, desired: Desired, paths: Paths, *, contents: boo
     """
     links: Answer[dict[str, Link]] = Answer(netlink.read_links)
     rules: Answer[RuleSet | None] = Answer(lambda: iptables.read_rules(settings))
+    listeners = Answer(procnet.listeners)
     known, unreadable = records.read_records(paths)
     names = {host_name(desired.project, vm.name) for vm in desired.vms}
     mine = [record for record in known if _is_meant(record, desired, names)]
@@ -96,7 +97,6 @@ def observe(settings: Settings, desired: Desired, paths: Paths, *, contents: boo
     kernels = store.list_kernels(paths) | _kernels_by_path(desired)
     images = store.list_images(paths)
     observed = Observed(
-        host=_facts(settings),
         records=known,
         unreadable=unreadable,
         processes=tuple(process.scan(str(paths.sockets()))),
@@ -109,6 +109,7 @@ def observe(settings: Settings, desired: Desired, paths: Paths, *, contents: boo
         leftovers=stored.leftovers(paths),
         folders=stored.folders(paths),
         foreign_images=_images_by_path(desired),
+        host=_facts(settings, listeners),
     )
     seen = replace(observed, links=links.get(), rules=rules.get())
     return replace(seen, unseen=tuple(_unseen(seen, mine)))
@@ -196,7 +197,7 @@ def renew(settings: Settings, observed: Observed, paths: Paths) -> Observed:
     )
 
 
-def _facts(settings: Settings) -> HostFacts:
+def _facts(settings: Settings, listeners: Answer[frozenset[tuple[str, str, int]]]) -> HostFacts:
     usable, reason = kvm.kvm_usable()
     return HostFacts(
         boot_id=process.boot_id(),
@@ -208,8 +209,8 @@ def _facts(settings: Settings) -> HostFacts:
         nameservers=procnet.nameservers(),
         ip_forward=sysctl.forwarding(),
         route_localnet=sysctl.route_localnet(settings.bridge_name),
-        listeners=procnet.listeners(),
         networks=procnet.subnets_in_use(),
+        listeners=listeners.get(),
     )
 
 

@@ -1,57 +1,34 @@
-"""The spine on one screen: parse, observe, plan, approve, apply, verify.
+"""The spine on one screen: observe, plan, approve, apply, verify; `loading` has what the manifest says.
 
 `up`, `down`, `start`, `stop`, `restart` are this with another `Desired` or other `Options`; there is one way
-to start a VM. `apply` and `manifest` are imported where they are used: most commands do without them.
+to start a VM. `apply` and the history are imported where they are used: most commands do without them.
 """
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from vmmcompose.drivers import CAPABILITIES, driver
-from vmmcompose.errors import ApplyFailed, NotConverged, Refused, UsageError
-from vmmcompose.host import manifests
+from vmmcompose.errors import ApplyFailed, NotConverged, Refused
 from vmmcompose.host.access import require_root
-from vmmcompose.host.history import recorded
 from vmmcompose.host.locks import hold
+from vmmcompose.loading import paths_of
 from vmmcompose.model.actions import StartVm
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.observed import Observed
 from vmmcompose.model.options import Options
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.plan import Event, Outcome, Plan
-from vmmcompose.model.problem import Problem
-from vmmcompose.model.reading import Reading
 from vmmcompose.model.settings import Settings
 from vmmcompose.observe import observe, observe_recorded, renew
 from vmmcompose.plan import make_plan, told_once
 
 if TYPE_CHECKING:
     from vmmcompose.apply import Context
-    from vmmcompose.manifest import Manifest
 
 ROUNDS = 3
 """How often the host is put right when other projects change what is shared at the same time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A manifest as read."""
-
-    desired: Desired
-    reading: Reading
-    """How it was read, with the files that were found."""
-    settings: Settings
-
-    def locate(self, problems: Sequence[Problem]) -> tuple[Problem, ...]:
-        """The problems with the lines of the manifest they speak of."""
-        if not any(problem.at and not problem.place for problem in problems):
-            return tuple(problems)
-        manifest, _ = _parse(self.settings, self.reading, (), validated=True)
-        return manifest.sources.locate(problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,61 +39,6 @@ class Report:
     outcome: Outcome
     verified: bool
     """Whether observing and planning again gave an empty plan."""
-
-
-def load_project(settings: Settings, reading: Reading) -> Project:
-    """Finds (`vmm.yaml` here or in a parent folder) and parses the manifest.
-
-    Raises:
-        UsageError: there is none, or vm_defaults.ssh_key_path holds no key.
-        ManifestInvalid: it has problems.
-    """
-    paths, reading = paths_of(settings), manifests.located(reading)
-    keys = _default_keys(settings)
-    bearing = (settings.subnet, settings.gateway, repr(settings.vm_defaults), *keys)
-    desired = manifests.recall(paths, reading, *bearing)
-    if desired is None:
-        manifest, files = _parse(settings, reading, keys)
-        desired = manifest.desired
-        manifests.remember(paths, reading, files, manifest.asked, desired, *bearing)
-    return Project(desired, reading, settings)
-
-
-def load_manifest(settings: Settings, reading: Reading) -> "Manifest":
-    """The manifest itself, with its text: always read anew.
-
-    Raises:
-        UsageError: as in `load_project`.
-        ManifestInvalid: it has problems.
-    """
-    return _parse(settings, manifests.located(reading), _default_keys(settings))[0]
-
-
-def _parse(
-    settings: Settings, reading: Reading, keys: tuple[str, ...], *, validated: bool = False
-) -> "tuple[Manifest, manifests.ManifestFiles]":
-    from vmmcompose.manifest import parse_project
-
-    files = manifests.ManifestFiles()
-    manifest = parse_project(
-        reading, files.read, settings=settings, ssh_keys=keys, validated=validated, shown=os.path.relpath
-    )
-    return manifest, files
-
-
-def _default_keys(settings: Settings) -> tuple[str, ...]:
-    """Keys for VMs that name none: read here with the user's own rights, and not by the planner with root's."""
-    path = settings.vm_defaults.ssh_key_path
-    if not path:
-        return ()
-    from vmmcompose.host.userkeys import user_public_keys
-
-    try:
-        return tuple(sorted(user_public_keys(os.environ, path)))
-    except UsageError as error:
-        name = "vm_defaults.ssh_key_path"
-        hint = f"vmm config set {name} FILE; or vmm config unset {name}"
-        raise UsageError(f"{name}: {error.message}", hint=hint) from error
 
 
 def plan_project(
@@ -157,6 +79,8 @@ def converge(settings: Settings, desired: Desired, options: Options, asker: Aske
         HostUnfit: not root, or a tool is missing.
         Locked: another vmm works on this project.
     """
+    from vmmcompose.host.history import recorded
+
     require_root("changing VMs")
     paths = paths_of(settings)
     with _hold_all(desired, paths, asker), recorded(paths, desired.project, asker.plan_id) as run:
@@ -192,11 +116,6 @@ def _hold_all(desired: Desired, paths: Paths, asker: Asker) -> Iterator[None]:
         for lock, words in sorted(what.items()):
             stack.enter_context(hold(lock, words, timeout_s=asker.patience_s, on_wait=asker.on_wait))
         yield
-
-
-def paths_of(settings: Settings) -> Paths:
-    """The names of all files below the data folder."""
-    return Paths(PurePosixPath(settings.data_dir))
 
 
 def _plan(settings: Settings, desired: Desired, observed: Observed, options: Options) -> Plan:

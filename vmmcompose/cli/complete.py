@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from vmmcompose.model.record import Record
 
 Complete = Callable[[click.Context, click.Parameter, str], list[str]]
-_NAME = re.compile(rb"^name:[ \t]*[\"']?([a-z0-9-]+)", re.MULTILINE)
-_SECTION = re.compile(rb"^vms:[ \t]*(?:#.*)?\r?\n((?:[ \t]+.*\n?|[ \t]*(?:#.*)?\r?\n)*)", re.MULTILINE)
+_NAME = rb"(?m)^name:[ \t]*[\"']?([a-z0-9-]+)"
+_SECTION = rb"(?m)^vms:[ \t]*(?:#.*)?\r?\n((?:[ \t]+.*\n?|[ \t]*(?:#.*)?\r?\n)*)"
 """The usual spelling of a manifest's VMs: indented lines below `vms:`. Anything else offers none."""
-_KEY = re.compile(rb"^( +)([a-z0-9][a-z0-9-]*):(?=[ \r\n]|$)", re.MULTILINE)
+_KEY = rb"(?m)^( +)([a-z0-9][a-z0-9-]*):(?=[ \r\n]|$)"
 
 
 def _offering(find: Callable[["Invocation", click.Context], Iterable[str]]) -> Complete:
@@ -161,14 +161,14 @@ def _project(invocation: "Invocation") -> tuple[str, list[str]]:
     except VmmError:
         return invocation.project, []
     folder = re.sub(r"[^a-z0-9]+", "-", files[0].split("/")[-2].lower()).strip("-")
-    names = [str(name[1], "ascii") for text in texts if (name := _NAME.search(text))]
+    names = [str(name[1], "ascii") for text in texts if (name := re.search(_NAME, text))]
     found = [name for text in texts for name in _vm_names(text)]
     return invocation.project or (names[-1] if names else folder), found
 
 
 def _vm_names(text: bytes) -> list[str]:
-    section = _SECTION.search(text)
-    keys = _KEY.findall(section[1]) if section else []
+    section = re.search(_SECTION, text)
+    keys = re.findall(_KEY, section[1]) if section else []
     return [str(key, "ascii") for indent, key in keys if indent == keys[0][0]]
 
 

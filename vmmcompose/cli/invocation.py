@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 if TYPE_CHECKING:
+    from vmmcompose.loading import Project
     from vmmcompose.model.paths import Paths
     from vmmcompose.model.reading import Reading
     from vmmcompose.model.settings import Settings
-    from vmmcompose.reconcile import Project
 
 
 @dataclass(slots=True)

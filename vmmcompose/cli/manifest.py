@@ -84,6 +84,6 @@ def schema() -> None:
 
 
 def _read(invocation: Invocation) -> "Manifest":
-    from vmmcompose.reconcile import load_manifest
+    from vmmcompose.loading import load_manifest
 
     return load_manifest(invocation.settings(), invocation.reading())

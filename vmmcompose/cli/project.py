@@ -26,9 +26,9 @@ target_option = click.option(
 )
 _SHOWN = 5
 """Names of replicas that a hint shows."""
-_NAME = re.compile(rb"^name: *([a-z0-9][a-z0-9-]*) *(?:#.*)?\r?$", re.MULTILINE)
+_NAME = rb"(?m)^name: *([a-z0-9][a-z0-9-]*) *(?:#.*)?\r?$"
 """The usual spelling of a manifest's name. Anything else is left to the parser."""
-_MAYBE_NAME = re.compile(rb"^[^ #\r\n]*name|^\s*\{|^ *\? ", re.MULTILINE)
+_MAYBE_NAME = rb"(?m)^[^ #\r\n]*name|^\s*\{|^ *\? "
 """Where another spelling may be."""
 
 
@@ -51,7 +51,7 @@ def load_desired(
         if from_records and invocation.project and not invocation.files:
             return desired_from_records(invocation)
         raise
-    from vmmcompose.reconcile import load_project
+    from vmmcompose.loading import load_project
 
     invocation.manifest = load_project(invocation.settings(), invocation.reading(tuple(names), scale))
     desired = invocation.manifest.desired
@@ -106,7 +106,7 @@ def project_name(invocation: "Invocation") -> str:
     name = _plain_name(texts)
     if name:
         return name
-    from vmmcompose.reconcile import load_project
+    from vmmcompose.loading import load_project
 
     return load_project(invocation.settings(), invocation.reading()).desired.project
 
@@ -114,10 +114,10 @@ def project_name(invocation: "Invocation") -> str:
 def _plain_name(texts: Sequence[bytes]) -> str:
     """The name in the last manifest that has one; empty where one may be spelled in another way."""
     for text in reversed(texts):
-        names = _NAME.findall(text)
+        names = re.findall(_NAME, text)
         if len(names) == 1:
             return str(names[0], "ascii")
-        if len(texts) == 1 or names or _MAYBE_NAME.search(text):
+        if len(texts) == 1 or names or re.search(_MAYBE_NAME, text):
             break
     return ""
 

@@ -81,7 +81,7 @@ def check_place(invocation: Invocation, path: str, saved: SavedPlan) -> None:
 
 def tell_edited(invocation: Invocation, saved: SavedPlan) -> None:
     """Says so where the manifest means something else by now. The plan is what is applied."""
-    from vmmcompose.reconcile import load_project
+    from vmmcompose.loading import load_project
 
     if saved.reading is None:
         return

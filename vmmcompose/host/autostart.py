@@ -6,7 +6,6 @@ One plain unit per data folder; the list decides what it brings up, so enabling 
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from contextlib import suppress
 
 from vmmcompose.errors import HostError, HostUnfit
 from vmmcompose.host.files import make_dir, write_atomic
+from vmmcompose.host.programs import find_program
 from vmmcompose.host.scopes import booted_with_systemd
 from vmmcompose.model.autostart import Enabled
 from vmmcompose.model.paths import Paths
@@ -109,7 +109,7 @@ def install_unit(settings: Settings, environment: Mapping[str, str]) -> str:
     """
     name = unit_name(settings)
     path = f"{UNITS}/{name}"
-    if shutil.which("systemctl") is None or not os.path.isdir(UNITS):
+    if not find_program("systemctl") or not os.path.isdir(UNITS):
         hint = "have your init run `vmm autostart run` after the network is up; the list has been kept"
         raise HostUnfit("there is no systemd on this host", hint=hint)
     refuse_stranger(path, settings)

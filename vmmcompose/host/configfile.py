@@ -10,7 +10,7 @@ from vmmcompose.model.problem import Place, Problem
 
 LIMIT = 1 << 20
 """Bytes read of it."""
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
+_PART = r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+'
 
 
 def config_path(env: Mapping[str, str]) -> str:
@@ -75,7 +75,7 @@ def _values(text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:
     names: list[str] = []
     depth_in_list = 0
     key = ""
-    for token in _TOKEN.finditer(text):
+    for token in re.finditer(_PART, text):
         word = token.group()
         if word == "[":
             depth_in_list += 1

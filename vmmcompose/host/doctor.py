@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vmmcompose.errors import VmmError
+from vmmcompose.host.programs import find_program
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.settings import Settings
 
@@ -112,7 +113,7 @@ def _drivers(settings: Settings, _paths: Paths) -> Iterator[Check]:
 
 def _tools(_settings: Settings, _paths: Paths) -> Iterator[Check]:
     for tool in TOOLS:
-        path = _find(tool.program)
+        path = find_program(tool.program, system=True)
         if path:
             yield Check(tool.program, "ok", _told(path, tool.version) if tool.version else path)
         else:
@@ -201,12 +202,6 @@ def _volumes(paths: Paths) -> Iterator[Check]:
         yield Check("volumes", "warn", f"{words}, with {free / GIB:.1f} GiB free", hint)
     else:
         yield Check("volumes", "ok", words)
-
-
-def _find(program: str) -> str:
-    """Its path; the folders of system tools are searched even where a user's PATH leaves them out."""
-    path = os.environ.get("PATH", os.defpath)
-    return shutil.which(program, path=f"{path}:/usr/local/sbin:/usr/sbin:/sbin") or ""
 
 
 def _told(program: str, arguments: tuple[str, ...]) -> str:

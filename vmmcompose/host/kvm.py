@@ -1,9 +1,9 @@
 """Which VMM programs this host has and whether its CPU can run guests by itself."""
 
 import os
-import shutil
 from pathlib import Path
 
+from vmmcompose.host.programs import find_program
 from vmmcompose.model.settings import Settings
 
 _X86 = frozenset(("x86_64", "i686", "i386"))
@@ -36,7 +36,7 @@ def cpu_model(*, cpuinfo: str = "/proc/cpuinfo") -> str:
 def find_binary(settings: Settings, driver: str) -> str:
     """Path of a driver's program; empty when it is not installed or not executable."""
     program = {"firecracker": settings.firecracker_binary, "qemu": settings.qemu_binary}[driver]
-    return shutil.which(os.path.expanduser(program)) or ""
+    return find_program(os.path.expanduser(program))
 
 
 def _device_fault(device: str) -> str:

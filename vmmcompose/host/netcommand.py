@@ -1,25 +1,24 @@
 """Runs the system's network tools (`ip`, `iptables-save`, `iptables-restore`), each as one short child."""
 
 import os
-import shutil
 import subprocess
 
 from vmmcompose.errors import HostError, HostUnfit
+from vmmcompose.host.programs import find_program
 
 TIMEOUT_S = 30
 """Far above what any of them takes, `-w 5` included: it only ends a hang."""
-_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"
 _PACKAGES = {"ip": "iproute2"}
 
 
 def find_tool(program: str) -> str:
-    """Path of a network tool. The sbin folders count too: an ordinary user's PATH often lacks them.
+    """Path of a network tool.
 
     Raises:
         HostUnfit: it is not installed.
     """
-    found = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:{_SBIN}")
-    if found is None:
+    found = find_program(program, system=True)
+    if not found:
         package = _PACKAGES.get(program, "iptables")
         raise HostUnfit(f"{program} is not installed", hint=f"install the package {package}")
     return found

@@ -213,7 +213,8 @@ def _exited_and_start(pid: int) -> tuple[bool, int] | None:
     and hold its disk and its socket: it has exited only when no thread is left.
     """
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+            stat = file.read()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return None
     # The command stands in brackets and may itself hold spaces and brackets; nothing after it does.

@@ -7,10 +7,10 @@ there is no moment in which the guest is in the wrong group.
 """
 
 import os
-import shutil
 from collections.abc import Sequence
 
 from vmmcompose.host.access import is_root
+from vmmcompose.host.programs import find_program
 
 SLICE = "vmm.slice"
 _BOOTED = "/run/systemd/system"
@@ -33,9 +33,9 @@ def in_scope(argv: Sequence[str], name: str) -> list[str]:
     `name` is the VM's name on the host. The scope's own name ends in something new each time: the one of the
     VM's last run may not be cleared away yet.
     """
-    program = shutil.which("systemd-run")
+    program = find_program("systemd-run")
     # A program that is not there is told better by whoever starts it.
-    if program is None or shutil.which(argv[0]) is None or not is_root() or not booted_with_systemd():
+    if not program or not find_program(argv[0]) or not is_root() or not booted_with_systemd():
         return list(argv)
     return [
         program,

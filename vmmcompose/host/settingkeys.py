@@ -25,7 +25,7 @@ FOREIGN = {
 """Keys that the Go tool baremetalvmm writes into the same file; they mean nothing here, and are empty as a rule."""
 _SOCKET = "/sockets/0123456789ab.sock"
 """What follows `data_dir` in the longest socket path: a VM's id has 12 hex digits."""
-_ODD = re.compile("[\x00-\x1f\x7f\ud800-\udc7f\udd00-\udfff]")
+_ODD = "[\x00-\x1f\x7f\ud800-\udc7f\udd00-\udfff]"
 """Control characters, and halves of surrogate pairs that do not stand for a byte of a file's name."""
 _NAME_SERVERS = 3
 """More are not asked by a resolver (resolv.conf(5))."""
@@ -78,7 +78,7 @@ def checked(key: Key, data: Data) -> Verdict:
     """What is wrong with a value of the right kind."""
     words = data if isinstance(data, tuple) else (data,)
     for word in words:
-        if isinstance(word, str) and _ODD.search(word):
+        if isinstance(word, str) and re.search(_ODD, word):
             return f"is {word!r}, which holds a control character", ""
     return key.check(data)
 

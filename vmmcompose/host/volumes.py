@@ -1,6 +1,7 @@
 """The door to volumes: ext4 images that outlive the VMs they are attached to.
 
-A volume is made under a temporary name, grown only while nobody uses it, and never made smaller.
+A volume is made under a temporary name, grown only while nobody uses it, and never made smaller. What changes images
+is imported where it is used: every command reads which volumes there are, and few change one.
 """
 
 import os
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from vmmcompose.errors import HostError
 from vmmcompose.guest import volume_label
-from vmmcompose.host import disks, e2fs, ext4, process
+from vmmcompose.host import e2fs, process
 from vmmcompose.host.files import failed, make_dir, replacing, sync_dir
 from vmmcompose.model.observed import VolumeImage
 from vmmcompose.model.paths import Paths
@@ -58,6 +59,8 @@ def create_volume(paths: Paths, project: str, volume: str, size_mib: int) -> Non
         HostError: there is one already, or the system refused.
         NoSpace: the host's disk is full.
     """
+    from vmmcompose.host import ext4
+
     target = Path(paths.volume(project, volume))
     make_dir(paths.volumes(), 0o755)
     make_dir(target.parent, 0o755)
@@ -78,6 +81,8 @@ def grow_volume(paths: Paths, project: str, volume: str, size_mib: int) -> None:
         HostError: a VMM has it open, it is damaged, or bigger than `size_mib` already.
         NoSpace: the host's disk is full.
     """
+    from vmmcompose.host import disks
+
     _require_unused(paths, project, volume, writing=True)
     disks.grow_disk(paths.volume(project, volume), size_mib)
 
@@ -89,6 +94,8 @@ def check_volume(paths: Paths, project: str, volume: str, *, writing: bool) -> N
         HostError: a VMM has it open and one of the two writes, it is missing, damaged, or has another label than its
             guest looks for.
     """
+    from vmmcompose.host import disks, ext4
+
     _require_unused(paths, project, volume, writing=writing)
     path = paths.volume(project, volume)
     disks.check_disk(path)

@@ -24,31 +24,31 @@ class Paths:
 
     def record(self, name: str) -> PurePosixPath:
         """A VM's record."""
-        return self.root / "vms" / f"{name}.json"
+        return self.root.joinpath("vms", f"{name}.json")
 
     def vm_dir(self, name: str) -> PurePosixPath:
         """A VM's own folder: disk, host key, secrets."""
-        return self.root / "vms" / name
+        return self.root.joinpath("vms", name)
 
     def disk(self, name: str) -> PurePosixPath:
         """A VM's root disk."""
-        return self.vm_dir(name) / "root.ext4"
+        return self.root.joinpath("vms", name, "root.ext4")
 
     def disk_info(self, name: str) -> PurePosixPath:
         """What the root disk was made from and which files were written to it."""
-        return self.vm_dir(name) / "root.json"
+        return self.root.joinpath("vms", name, "root.json")
 
     def secrets(self, name: str) -> PurePosixPath:
         """The part of the applied spec that only root may read (env values, file contents)."""
-        return self.vm_dir(name) / "secrets.json"
+        return self.root.joinpath("vms", name, "secrets.json")
 
     def host_key(self, name: str) -> PurePosixPath:
         """The VM's SSH host key; the public half has `.pub` behind it."""
-        return self.vm_dir(name) / "ssh_host_ed25519_key"
+        return self.root.joinpath("vms", name, "ssh_host_ed25519_key")
 
     def mount_dir(self, name: str) -> PurePosixPath:
         """Folder of a VM's mount images."""
-        return self.root / "mounts" / name
+        return self.root.joinpath("mounts", name)
 
     def mount(self, name: str, tag: str) -> PurePosixPath:
         """A mount's image."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from hashlib import sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +21,8 @@ NOBODY = Peers()
 
 def peers_of(entries: Iterable[tuple[str, str]]) -> Peers:
     """The names with their digest."""
+    from hashlib import sha256  # loads libcrypto, which a listing does without
+
     ordered = tuple(sorted(entries))
     text = "".join(f"{name} {address}\n" for name, address in ordered)
     return Peers(sha256(text.encode()).hexdigest()[:32], ordered)

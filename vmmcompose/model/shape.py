@@ -107,9 +107,11 @@ def _require_types(value: Any, where: str) -> None:  # noqa: ANN401 - any of our
     kind: Any = type(value)
     for name, fits in _fields(kind):
         item = getattr(value, name)
-        if is_dataclass(item):  # first, to name the very field
+        if fits(item):
+            continue
+        if is_dataclass(item):  # names the very field
             _require_types(item, f"{where}{name}.")
-        _require(where + name, item, fits=fits(item))
+        _require(where + name, item, fits=False)
 
 
 @cache

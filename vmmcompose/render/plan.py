@@ -1,6 +1,5 @@
 """A plan as text for people; its JSON shape is in `model/publicplan.py`."""
 
-import textwrap
 from collections.abc import Iterable, Iterator
 
 from vmmcompose.model.plan import Change, ChangeKind, Plan
@@ -119,8 +118,10 @@ def _block_lines(block: Block, *, color: bool, width: int) -> Iterator[str]:
 def _wrapped(text: str, indent: str, width: int) -> list[str]:
     if not width or len(indent) + len(text) <= width:
         return [indent + text]
+    from textwrap import wrap
+
     room = max(width, len(indent) + 20)
-    return textwrap.wrap(
+    return wrap(
         text,
         room,
         initial_indent=indent,

@@ -8,10 +8,10 @@ import pytest
 
 from vmmcompose import manifest
 from vmmcompose.errors import ManifestInvalid, UsageError
+from vmmcompose.loading import load_project
 from vmmcompose.model.choice import Choice
 from vmmcompose.model.reading import Reading
 from vmmcompose.model.settings import Settings, VmDefaults
-from vmmcompose.reconcile import load_project
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB8Ht8Z3j6yDWPBHQtOp/R9rjWvfMYo3MSA/K6q8D86r"
 
