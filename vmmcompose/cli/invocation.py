@@ -108,9 +108,11 @@ def color_on(stream: TextIO | None = None) -> bool:
 
 def columns() -> int:
     """How wide standard output is; 0 where that is no terminal, and lines stay whole."""
+    if not sys.stdout.isatty():
+        return 0
     import shutil
 
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    return shutil.get_terminal_size().columns
 
 
 def print_json(value: object) -> None:
