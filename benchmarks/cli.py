@@ -7,9 +7,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from scene import DOWN, VMS, fleet, report, timed
+from scene import DOWN, VMS, alternating, fleet, report
 
 
 def main() -> None:
@@ -18,16 +20,15 @@ def main() -> None:
     with fleet() as lab:
         lab.vmm("up", "--no-wait")
         try:
-            rows = {
-                "python3 -c pass": timed(lambda: lab.run(sys.executable, "-c", "pass"), runs),
-                "vmm --version": timed(
-                    lambda: lab.run(sys.executable, "-m", "vmmcompose", "--version"), runs
-                ),
-                "vmm ps --json": timed(lambda: lab.vmm("ps", "--json"), runs),
-                "vmm plan": timed(lambda: lab.vmm("plan", "--detailed-exitcode"), runs),
-                "vmm up": timed(lambda: lab.vmm("up", "--no-wait"), runs),
+            actions: dict[str, Callable[[], object]] = {
+                "python3 -c pass": lambda: lab.run(sys.executable, "-c", "pass"),
+                "vmm --version": lambda: lab.run(sys.executable, "-m", "vmmcompose", "--version"),
+                "vmm ps --json": lambda: lab.vmm("ps", "--json"),
+                "vmm plan": lambda: lab.vmm("plan", "--detailed-exitcode"),
+                "vmm up": lambda: lab.vmm("up", "--no-wait"),
             }
-            rows |= terraform(runs)
+            with terraform() as plan:
+                rows = alternating(actions | plan, runs)
         finally:
             lab.vmm(*DOWN)
     report(f"{VMS} VMs, converged", "python3 -c pass", rows)
@@ -35,11 +36,13 @@ def main() -> None:
         report("the same, against Terraform", "terraform plan", rows)
 
 
-def terraform(runs: int) -> dict[str, list[float]]:
+@contextmanager
+def terraform() -> Iterator[dict[str, Callable[[], object]]]:
     """A no-op `terraform plan` of as many built-in resources, with local state; empty where it is missing."""
     program = shutil.which("terraform")
     if program is None:
-        return {}
+        yield {}
+        return
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "main.tf").write_text(
             f'resource "terraform_data" "vm" {{\n  count = {VMS}\n  input = "x"\n}}\n'
@@ -50,7 +53,7 @@ def terraform(runs: int) -> dict[str, list[float]]:
 
         run("init")
         run("apply", "-auto-approve")
-        return {"terraform plan": timed(lambda: run("plan", "-input=false"), runs)}
+        yield {"terraform plan": lambda: run("plan", "-input=false")}
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,9 @@ VMS = 50
 REAL = "VMM_FIRECRACKER" in os.environ
 """With a real binary the guest only halts, as fifty busy ones would share the host's cores; it hears no stop."""
 DOWN = ("down", "--grace", "0") if REAL else ("down",)
+COMPILED = tempfile.TemporaryDirectory(prefix="vmm-bytecode-")
+os.environ |= {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": COMPILED.name}
+"""An installed program has its bytecode; without it every command would be measured with its own compilation."""
 IMAGE_MIB = 16
 
 
@@ -63,6 +67,14 @@ def timed(action: Callable[[], object], runs: int) -> list[float]:
         action()
         seconds.append(time.perf_counter() - begin)
     return seconds
+
+
+def alternating(actions: dict[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
+    """Wall seconds of several runs of each, taking turns: what else the machine does meets all alike."""
+    for action in actions.values():
+        action()
+    rounds = [{name: timed(action, 1)[0] for name, action in actions.items()} for _ in range(runs)]
+    return {name: [seconds[name] for seconds in rounds] for name in actions}
 
 
 def report(title: str, baseline: str, rows: dict[str, list[float]]) -> None:

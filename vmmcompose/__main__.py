@@ -5,7 +5,7 @@ import os
 import sys
 
 INTERRUPTED = 130
-COLLECT = (20_000, 20, 20)
+COLLECT = (50_000, 20, 20)
 """How seldom Python looks for cycles among its objects: a command makes few and ends soon, and the usual
 (700, 10, 10) costs a twentieth of a `vmm plan`, and half of one with ten thousand VMs."""
 
