@@ -28,7 +28,7 @@ def main() -> int:
     except KeyboardInterrupt:  # while the modules were loaded; later ones are told in words
         code = INTERRUPTED
     # At once: Python itself takes everything apart first, object by object, for a tenth of a `vmm plan`'s time. And
-    # after an interrupt that hit `exec()` (model/dataclass.py) it ends by SIGINT, whatever the code is.
+    # after an interrupt that hit `exec()` (a dataclass was being made) it ends by SIGINT, whatever the code is.
     _flush()
     os._exit(code)
 
