@@ -92,6 +92,15 @@ def file_system_size(image: PathLike) -> int:
     return size
 
 
+def fault_of(image: PathLike) -> str:
+    """Why nobody can use an image: it is cut short, or no file system. Empty as well where this user may not look."""
+    try:
+        read_superblock(image)
+    except HostError as error:
+        return error.message if os.access(image, os.R_OK) else ""
+    return ""
+
+
 def _parse(block: bytes, image: str) -> Superblock:
     blocks_low = struct.unpack_from("<I", block, 0x4)[0]
     log_size = struct.unpack_from("<I", block, 0x18)[0]

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 from typing import Any
 
-from vmmcompose.host.e2fs import file_system_size
+from vmmcompose.host.e2fs import fault_of, file_system_size
 from vmmcompose.host.files import write_atomic
 from vmmcompose.host.process import identify
 from vmmcompose.model.observed import Disk, DiskInfo, MountImage
@@ -27,7 +27,7 @@ def read_disk(paths: Paths, name: str) -> Disk | None:
         size = file_system_size(paths.disk(name))
     except OSError:
         return None
-    return Disk(size, read_disk_info(paths, name))
+    return Disk(size, read_disk_info(paths, name), fault_of(paths.disk(name)))
 
 
 def read_disk_info(paths: Paths, name: str) -> DiskInfo | None:

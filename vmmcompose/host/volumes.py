@@ -32,16 +32,10 @@ def read_volumes(paths: Paths, project: str) -> dict[str, VolumeImage]:
         if entry.endswith(_SUFFIX):
             with suppress(FileNotFoundError):
                 path = f"{folder}/{entry}"
-                found[entry.removesuffix(_SUFFIX)] = VolumeImage(e2fs.file_system_size(path), _fault(path))
+                found[entry.removesuffix(_SUFFIX)] = VolumeImage(
+                    e2fs.file_system_size(path), e2fs.fault_of(path)
+                )
     return found
-
-
-def _fault(path: str) -> str:
-    try:
-        e2fs.read_superblock(path)
-    except HostError as error:
-        return error.message if os.access(path, os.R_OK) else ""
-    return ""
 
 
 def projects(paths: Paths) -> list[str]:

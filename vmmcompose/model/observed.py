@@ -77,15 +77,16 @@ class Disk:
 
     size_bytes: int
     info: DiskInfo | None = None
+    fault: str = ""
+    """Why no VM can use it: it is cut short, or no file system. Empty as well where this user may not look."""
 
 
 @dataclass(frozen=True, slots=True)
 class VolumeImage:
-    """A volume on the host."""
+    """A volume on the host; `fault` as a root disk's."""
 
     size_bytes: int
     fault: str = ""
-    """Why no VM can use it: it is cut short, or no file system. Empty as well where this user may not look."""
 
 
 @dataclass(frozen=True, slots=True)

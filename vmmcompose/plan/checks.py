@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from vmmcompose.model.capabilities import Capabilities
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.observed import HostFacts, Image, Observed
-from vmmcompose.model.problem import Problem
+from vmmcompose.model.problem import Problem, Severity
 from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import VmSpec, project_words
 from vmmcompose.plan.view import MIB, VmView
@@ -61,6 +61,7 @@ def check_vm(
 ) -> list[Problem]:
     """Everything about one VM that this host cannot give it."""
     problems = _check_image(spec, view, observed, replaced=replaced) + _check_mounts(spec, observed)
+    problems += [] if replaced else check_disk(spec, view)
     limits = capabilities.get(spec.driver)
     if limits is None:
         known = ", ".join(sorted(capabilities))
@@ -115,6 +116,22 @@ def _check_image(spec: VmSpec, view: VmView, observed: Observed, *, replaced: bo
             )
         )
     return problems
+
+
+def check_disk(spec: VmSpec, view: VmView, severity: Severity = "error") -> list[Problem]:
+    """A root disk that no VM can start with; of one that runs on with it, a warning."""
+    if view.disk is None or not view.disk.fault:
+        return []
+    return [
+        Problem(
+            "disk-damaged",
+            f"VM `{spec.vm}`: its root disk cannot be used: {view.disk.fault}",
+            ("vms", spec.vm),
+            "put a copy of it back, or begin anew from the image, which loses what is on it:"
+            f" `vmm up --recreate {spec.vm}`",
+            severity=severity,
+        )
+    ]
 
 
 def _check_mounts(spec: VmSpec, observed: Observed) -> list[Problem]:

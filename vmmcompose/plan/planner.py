@@ -18,6 +18,7 @@ from vmmcompose.network.addresses import vm_id
 from vmmcompose.network.compare import network_differences
 from vmmcompose.network.conflicts import network_problems
 from vmmcompose.plan.checks import (
+    check_disk,
     check_names,
     check_orphans,
     check_vm,
@@ -73,6 +74,9 @@ def make_plan(
             view = restored_view(spec, view) if work.start is not None and work.start.snapshot else view
             replaced = work.change is not None and work.change.kind == "replace"
             problems += check_vm(spec, view, observed, capabilities, replaced=replaced)
+        elif work.settled is not None and work.settled.state in ("running", "paused"):
+            spec = work.settled.spec
+            problems += check_disk(spec, look.view(spec.name, spec.id, spec.driver), "warning")
     going = {
         host_name(desired.project, w.vm) for w in works if w.settled is None or w.settled.state == "stopped"
     }

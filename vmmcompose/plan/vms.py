@@ -18,7 +18,7 @@ from vmmcompose.model.actions import (
     UpdatePeers,
     WriteGuestFiles,
 )
-from vmmcompose.model.observed import Image
+from vmmcompose.model.observed import Disk, Image
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Change, ChangeKind, Reason
 from vmmcompose.model.record import Record, State
@@ -208,7 +208,7 @@ def _restart_reasons(
     reasons += _volume_reasons(view, spec, index, reasons)
     if view.disk is None:
         reasons += [] if view.new else [Reason(why="its root disk is missing")]
-    elif view.disk.size_bytes < spec.disk_mib * MIB and not any(r.field == "disk" for r in reasons):
+    elif _too_small(view.disk, spec) and not any(r.field == "disk" for r in reasons):
         reasons.append(Reason("disk", f"{view.disk.size_bytes // MIB} MiB", f"{spec.disk_mib} MiB"))
     if view.alive:
         reasons += _alive_reasons(view, spec, index, options)
@@ -238,13 +238,16 @@ def _alive_reasons(view: VmView, spec: VmSpec, index: Index, options: Options) -
 
 def _disk_actions(spec: VmSpec, image: Image | None, view: VmView, *, replaced: bool) -> list[Action]:
     if view.disk is not None and not replaced:
-        if view.disk.size_bytes < spec.disk_mib * MIB:
-            return [GrowDisk(spec.name, spec.disk_mib)]
-        return []
+        return [GrowDisk(spec.name, spec.disk_mib)] if _too_small(view.disk, spec) else []
     if image is None:
         return []  # a problem of its own, see checks
     create = CreateDisk(spec.name, spec.image, image.path, image.digest, spec.disk_mib)
     return [DeleteDisk(spec.name), create] if view.disk is not None else [create]
+
+
+def _too_small(disk: Disk, spec: VmSpec) -> bool:
+    """Whether a disk is to be grown; one that is damaged cannot be, and nobody is stopped for it."""
+    return not disk.fault and disk.size_bytes < spec.disk_mib * MIB
 
 
 def _old_mounts(spec: VmSpec, index: Index) -> list[Action]:

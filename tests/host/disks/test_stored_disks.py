@@ -47,4 +47,12 @@ def test_a_disk_whose_growing_was_killed_halfway_is_still_to_be_grown(paths: Pat
 
 def test_what_is_no_file_system_has_the_size_of_its_file(paths: Paths) -> None:
     Path(paths.disk("db")).write_bytes(b"x" * 4096)
-    assert stored.read_disk(paths, "db") == Disk(4096)
+    assert stored.read_disk(paths, "db") == Disk(4096, fault=f"{paths.disk('db')} is not an ext4 image")
+
+
+def test_a_disk_that_is_cut_short_is_seen(paths: Paths) -> None:
+    os.truncate(paths.disk("db"), 8 * MIB)
+    found = stored.read_disk(paths, "db")
+    assert found is not None
+    assert found.size_bytes == 8 * MIB
+    assert "is cut short" in found.fault

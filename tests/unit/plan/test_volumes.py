@@ -10,7 +10,6 @@ from simulated_host import MIB, SimulatedHost
 from vmmcompose.cli.project import as_recorded
 from vmmcompose.model.actions import CreateVolume, DeleteVolume, GrowVolume, StartVm, StopVm
 from vmmcompose.model.desired import Attachment, Desired, DesiredVm, Volume
-from vmmcompose.model.observed import VolumeImage
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Plan, Step
 
@@ -188,16 +187,3 @@ def test_an_orphan_has_the_time_that_was_applied() -> None:
     stop = find(plan_for(host, project(), Options(remove_orphans=True)), StopVm, "vm/a").action
     assert isinstance(stop, StopVm)
     assert stop.grace_s == 7.0
-
-
-def test_a_damaged_volume_stops_nobody_and_lets_nobody_start() -> None:
-    desired = project(vm("a", *DATA))
-    host = converged(desired)
-    host.volumes["lab", "data"] = VolumeImage(8 * MIB, "data.ext4 is cut short")
-    plan = plan_for(host, desired)
-    assert not plan.steps, "who runs on it is not stopped to grow what cannot be grown"
-    assert [(one.code, one.severity) for one in plan.problems] == [("volume-damaged", "warning")]
-    again = plan_for(host, desired, Options(restart=True))
-    assert errors(again) == ["volume-damaged"]
-    host.run(plan_for(host, project(vm("a", *DATA, power="stopped"))))
-    assert errors(plan_for(host, left_alone(host), Options(volumes=("data",)))) == []
