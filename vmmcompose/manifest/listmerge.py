@@ -4,18 +4,16 @@ A rule gets both values and returns None where they are no lists or mappings tha
 what is wrong with them.
 """
 
-import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from vmmcompose.manifest.network import FORWARD
 from vmmcompose.manifest.nodes import Node, mapping, scalar, sequence
 
 Rule = Callable[[Node, Node], Node]
 ListRule = Callable[[Node, Node], Node | None]
 KeyOf = Callable[[Node], object]
 """An entry's key; None for one that has none."""
-
-_PORT = re.compile(r"(?:([^:/]+):)?([0-9]+(?:-[0-9]+)?):[0-9-]+(?:/([A-Za-z]+))?")
 
 
 def _by_key(key_of: KeyOf) -> ListRule:
@@ -47,8 +45,8 @@ def _port(node: Node) -> object:
         host, bind = node.data.get("host"), node.data.get("bind") or ""
         key = (bind, str(host), node.data.get("protocol", "tcp")) if host is not None else None
     else:
-        found = _PORT.fullmatch(str(node.data))
-        key = (found[1] or "", found[2], (found[3] or "tcp").lower()) if found else None
+        found = FORWARD.fullmatch(str(node.data))
+        key = (found["bind"] or "", found["host"], (found["protocol"] or "tcp").lower()) if found else None
     return ("", *key[1:]) if key and key[0] == "0.0.0.0" else key  # noqa: S104 - the same as no address
 
 

@@ -12,9 +12,10 @@ from vmmcompose.model.desired import Forward, Protocol
 from vmmcompose.model.settings import Settings
 
 _PORTS = r"[0-9]+(?:-[0-9]+)?"
-_FORWARD = re.compile(
+FORWARD = re.compile(
     rf"(?:(?P<bind>[^:/]+):)?(?P<host>{_PORTS}):(?P<guest>{_PORTS})(?:/(?P<protocol>[A-Za-z]+))?"
 )
+"""The short form of a forward, or of several."""
 _RANGE = re.compile(_PORTS)
 _FORM = '"HOST:GUEST"'
 
@@ -99,7 +100,7 @@ def port_entry(value: Any) -> Forwards:  # noqa: ANN401 - both forms
         bind = _bind(value["bind"]) if value.get("bind") else ""
         host, guest = (_either(value[side], side) for side in ("host", "guest"))
         return Forwards(host, guest, value.get("protocol", "tcp"), bind)
-    found = _FORWARD.fullmatch(value)
+    found = FORWARD.fullmatch(value)
     if not found:
         raise BadValueError("port", f"must be {_FORM}, not {shown(value)}", _forward_hint(value))
     protocol = (found["protocol"] or "tcp").lower()

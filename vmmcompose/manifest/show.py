@@ -11,15 +11,14 @@ from vmmcompose.manifest.replicas import INDEX, PLAIN_INDEX, VARIABLE
 from vmmcompose.manifest.scalars import plain_value
 from vmmcompose.manifest.schema import types_at
 from vmmcompose.manifest.source import At
+from vmmcompose.manifest.text import UNPRINTABLE, escaped
 from vmmcompose.model.problem import Place
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./+@%=,-]*(?:[ :][A-Za-z0-9_./+@%=,-]+)*")
 """Strings that need no quotes, whoever reads them."""
 _YAML_1_1 = re.compile(r"(?i:y|n|yes|no|on|off|true|false|null|~)|[-+]?[0-9.][0-9_.:eExXa-fA-F+-]*")
 """Those that older readers take for something else."""
-_UNPRINTABLE = re.compile(
-    "[^\t\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
-)
+_UNPRINTABLE = re.compile(f"\r|{UNPRINTABLE.pattern}")
 _OCTAL = re.compile(r"0o([0-7]+)")
 
 
@@ -130,12 +129,7 @@ def _string(text: str) -> str:
     if fits and ": " not in text and not text.endswith(":"):
         return text
     quoted = json.dumps(text, ensure_ascii=False)
-    return _UNPRINTABLE.sub(lambda found: _escape(found[0]), quoted)
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return _UNPRINTABLE.sub(lambda found: escaped(found[0]), quoted)
 
 
 def _origin(node: Node) -> str:

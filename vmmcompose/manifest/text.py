@@ -8,7 +8,7 @@ MAX_BYTES = 1 << 20
 """A manifest is written by people; more than this is a mistake or an attack."""
 
 LINE_BREAK = re.compile(r"\r\n|\r|\n")
-_FORBIDDEN = re.compile(
+UNPRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
 """What YAML 1.2 calls unprintable (section 5.1), and the three line breaks of Unicode that YAML 1.1 knew."""
@@ -31,8 +31,14 @@ def read_text(data: bytes, filename: str, what: str = "the manifest") -> str | P
     if "\0" in text:
         hint = "did another file get the manifest's name?"
         return Problem("binary", f"{what} is not a text file", hint=hint, place=Place(filename, 1, 1, 1))
-    found = _FORBIDDEN.search(text)
+    found = UNPRINTABLE.search(text)
     return _unprintable(text, found.start(), filename, what) if found else text
+
+
+def escaped(character: str) -> str:
+    """A character as double quotes hold it in YAML."""
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _not_utf8(data: bytes, start: int, filename: str, what: str) -> Problem:
@@ -52,8 +58,7 @@ def _unprintable(text: str, start: int, filename: str, what: str) -> Problem:
     code = ord(text[start])
     before = LINE_BREAK.split(text[:start])
     column = len(before[-1]) + 1
-    escape = f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-    hint = f'delete it, or write it as "{escape}" in double quotes'
+    hint = f'delete it, or write it as "{escaped(text[start])}" in double quotes'
     line = before[-1] + LINE_BREAK.split(text[start:], maxsplit=1)[0]
     return Problem(
         "control-character",
