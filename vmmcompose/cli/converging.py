@@ -145,8 +145,9 @@ def show_plan(
 def _partial(desired: Desired, only: tuple[str, ...]) -> Problem:
     """A plan for some VMs says nothing about the others: somebody may take it for the whole."""
     together = {vm.name for vm in desired.vms if vm.replica_of in only}
-    names = ", ".join(name for name in only if name not in together)
-    message = f"this plan is not whole: only {names} and what they depend on were looked at"
+    names = [name for name in only if name not in together]
+    depends = "it depends" if len(names) == 1 else "they depend"
+    message = f"this plan is not whole: only {', '.join(names)} and what {depends} on were looked at"
     return Problem("partial-plan", message, hint="`vmm plan` without names shows the rest", severity="note")
 
 

@@ -1,4 +1,4 @@
-"""Changes as blocks of text: replicas to which the same happens are one block, `vm/web-[1-3]`.
+"""Changes as blocks of text: replicas to which the same happens are one block, `vm/web-[1-3]`; so are their volumes.
 
 Nothing is left out by that: what differs between them is one word per line (an address, a pid), and all of these are
 named in the order of the numbers; long lists are cut as elsewhere.
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from vmmcompose.model.plan import Change, ChangeKind, Reason
 
 NAME = "\0"
-"""Stands for a VM's own name in what is said of it."""
+"""Stands for a thing's own name in what is said of it."""
 VALUES_SHOWN = 6
-_NUMBERED = re.compile(r"(vm/.+)-(0|[1-9][0-9]*)")
+_NUMBERED = re.compile(r"((?:vm|volume)/.+)-(0|[1-9][0-9]*)")
 _VARYING = re.compile(r"[0-9a-f]*[0-9][0-9a-f.]*")
 """Addresses, ports, pids and ids: what may differ between the replicas of one block."""
 _OWN_FIELDS = ("ip", "ports", "")
@@ -87,7 +87,11 @@ def _shape(text: str, reason: Reason) -> str:
 
 
 def _own_name(change: Change) -> re.Pattern[str]:
-    return re.compile(rf"(?<![\w-]){re.escape(change.address.removeprefix('vm/'))}(?![\w-])")
+    return re.compile(rf"(?<![\w-]){re.escape(_name(change.address))}(?![\w-])")
+
+
+def _name(address: str) -> str:
+    return address.partition("/")[2]
 
 
 def _single(change: Change) -> Block:
@@ -98,7 +102,7 @@ def _single(change: Change) -> Block:
 def _merged(group: Sequence[Change]) -> Block:
     stem = _split(group[0].address)[0]
     address = f"{stem}-[{numbers_text([_split(change.address)[1] for change in group])}]"
-    name = address.removeprefix("vm/")
+    name = _name(address)
     texts = [[_own_name(c).sub(NAME, reason_text(r)) for r in c.reasons] for c in group]
     lines = tuple(_joined(column).replace(NAME, name) for column in zip(*texts, strict=True))
     loss = _own_name(group[0]).sub(NAME, group[0].data_loss).replace(NAME, name)

@@ -8,6 +8,7 @@ from vmmcompose.model import actions
 from vmmcompose.model.desired import Desired, Forward
 from vmmcompose.model.plan import ChangeKind, Event, Plan, Step
 from vmmcompose.render.blocks import Block, blocks
+from vmmcompose.render.plan import other_things
 
 SHORT = 3
 """Reasons of one change that a short listing shows."""
@@ -166,11 +167,7 @@ def done_line(plan: Plan, seconds: float) -> str:
         if count:
             noun = "" if parts else " VM" if count == 1 else " VMs"
             parts.append(f"{count}{noun} {word}")
-    others = [
-        f"{change.address} {DONE[change.kind]}"
-        for change in plan.changes
-        if not change.address.startswith("vm/")
-    ]
+    others = [f"{what} {DONE[kind]}" for what, kind in other_things(plan)]
     return f"done in {seconds:.1f}s: {', '.join(parts + others)}"
 
 

@@ -70,13 +70,20 @@ def summary(plan: Plan) -> str:
         if count:
             noun = "" if parts else (" VM" if count == 1 else " VMs")
             parts.append(f"{count}{noun} to {kind}")
-    others = [
-        f"{change.address} to {change.kind}"
-        for change in plan.changes
-        if not change.address.startswith("vm/")
-    ]
+    others = [f"{what} to {kind}" for what, kind in other_things(plan)]
     text = "; ".join(filter(None, (", ".join(parts), ", ".join(others))))
     return " ".join([f"Plan: {text}." if text else "Plan: nothing to do.", *_costs(counts)])
+
+
+def other_things(plan: Plan) -> Iterator[tuple[str, ChangeKind]]:
+    """What else than VMs changes, and how: `volume/data`, or `3 volumes` to which the same happens."""
+    things: dict[tuple[str, ChangeKind], list[str]] = {}
+    for change in plan.changes:
+        thing = change.address.partition("/")[0]
+        if thing != "vm":
+            things.setdefault((thing, change.kind), []).append(change.address)
+    for (thing, kind), addresses in things.items():
+        yield addresses[0] if len(addresses) == 1 else f"{len(addresses)} {thing}s", kind
 
 
 def _costs(counts: Summary) -> Iterator[str]:
@@ -104,7 +111,8 @@ def _block_lines(block: Block, *, color: bool, width: int) -> Iterator[str]:
     head = f"{symbol:>3}"
     if color:
         head = f"\033[{_COLORS[symbol]}m{head}\033[0m"
-    count = f" ({block.count} VMs)" if block.count > 1 else ""
+    things = "volumes" if block.address.startswith("volume/") else "VMs"
+    count = f" ({block.count} {things})" if block.count > 1 else ""
     yield f"{head} {block.address:<20} {block.kind}{count}"
     shown = block.lines if len(block.lines) <= REASONS_SHOWN else block.lines[: REASONS_SHOWN - 1]
     for line in shown:

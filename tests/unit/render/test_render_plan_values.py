@@ -12,6 +12,7 @@ from vmmcompose.model.desired import GuestFile
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Change, Plan, Reason
 from vmmcompose.model.publicplan import plan_to_json, publish
+from vmmcompose.render.events import done_line
 from vmmcompose.render.plan import REASONS_SHOWN, SYMBOLS, render_plan, summary
 
 
@@ -65,6 +66,14 @@ def test_every_kind_is_counted_and_has_a_symbol() -> None:
     assert all(f"to {kind}" in summary(plan) for kind in SYMBOLS)
     assert summary(plan).startswith("Plan: 1 VM to create, 1 to ")
     assert render_plan(plan).count("vm/") == len(SYMBOLS)
+
+
+def test_volumes_of_replicas_are_counted_and_stand_together() -> None:
+    volumes = [Change(f"volume/data-{n}", "create", (Reason("size", new="1 MiB"),)) for n in range(1, 12)]
+    plan = Plan("shop", (*volumes, Change("volume/other", "update"), Change("network", "create")))
+    assert summary(plan) == "Plan: 11 volumes to create, volume/other to update, network to create."
+    assert "volume/data-[1-11]   create (11 volumes)" in render_plan(plan)
+    assert done_line(plan, 1).endswith(": 11 volumes created, volume/other updated, network created")
 
 
 def test_lost_data_is_never_left_out() -> None:
