@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import click
 
-from vmmcompose.errors import Interrupted, ManifestInvalid, VmmError
+from vmmcompose.errors import Interrupted, ManifestInvalid, UsageError, VmmError
 
 USAGE = 64
 UNEXPECTED = 70
@@ -16,6 +16,9 @@ INTERRUPTED = 130
 UNWRITTEN = 1
 _UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EBADF)
 """What standard output answers when it takes no more; other files' errors are translated where they are used."""
+_NO_ARGUMENTS: tuple[type[click.UsageError], ...] = tuple(
+    filter(None, [getattr(click.exceptions, "NoArgsIsHelpError", None)])  # since click 8.2
+)
 
 
 def guard(run: Callable[[], int], *, debug: Callable[[], bool], as_json: Callable[[], bool]) -> int:
@@ -28,7 +31,7 @@ def guard(run: Callable[[], int], *, debug: Callable[[], bool], as_json: Callabl
     except click.exceptions.Exit as error:
         code = error.exit_code
     except click.ClickException as error:
-        code = _show_usage(error)
+        code = _show_usage(error, as_json=as_json() or _wants_json(error))
     except (KeyboardInterrupt, click.exceptions.Abort):
         code = _told(Interrupted("interrupted"), debug=False, as_json=as_json())
     except (BrokenPipeError, SystemExit):  # click itself turns a broken pipe into SystemExit(1)
@@ -83,13 +86,28 @@ def _as_json(error: VmmError) -> None:
     log_json(value)
 
 
-def _show_usage(error: click.ClickException) -> int:
+def _show_usage(error: click.ClickException, *, as_json: bool) -> int:
+    from vmmcompose.cli.usage import hint_for
+
+    if isinstance(error, _NO_ARGUMENTS) and error.ctx is not None and not as_json:
+        _say(error.ctx.get_help())
+        return USAGE
+    hint = hint_for(error) if isinstance(error, click.UsageError) else ""
+    if as_json:
+        _as_json(UsageError(error.format_message(), hint=hint))
+        return USAGE
     if isinstance(error, click.UsageError) and error.ctx is not None:
         _say(error.ctx.get_usage())
     _say(f"vmm: {error.format_message()}")
-    if isinstance(error, click.UsageError) and error.ctx is not None:
-        _say(f"hint: {error.ctx.command_path} --help tells more")
+    if hint:
+        _say(f"hint: {hint}")
     return USAGE
+
+
+def _wants_json(error: click.ClickException) -> bool:
+    """Whether --log-format was read; a command that does not exist is noticed before it has an effect."""
+    context = getattr(error, "ctx", None)
+    return context is not None and context.find_root().params.get("log_format") == "json"
 
 
 def _unexpected(error: Exception, *, debug: bool) -> int:

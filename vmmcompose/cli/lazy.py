@@ -46,7 +46,9 @@ class LazyGroup(click.Group):
         """As click does it, with a suggestion for a mistyped name."""
         name = args[0]
         if name not in self.entries and not name.startswith("-"):
-            ctx.fail(f"there is no command {name!r}{self._nearest(name)}")
+            from vmmcompose.cli.usage import unknown_command
+
+            ctx.fail(unknown_command(name, self.entries, ctx.command_path))
         return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
@@ -68,9 +70,3 @@ class LazyGroup(click.Group):
         for section, rows in sections.items():
             with formatter.section(section):
                 formatter.write_dl(rows)
-
-    def _nearest(self, name: str) -> str:
-        from difflib import get_close_matches
-
-        near = get_close_matches(name, self.entries, 1)
-        return f"; did you mean {near[0]!r}?" if near else "; `vmm --help` lists all"

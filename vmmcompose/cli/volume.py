@@ -37,7 +37,7 @@ def volume() -> None:
     """List and delete the disks that outlive their VMs."""
 
 
-@volume.command(name="list", help=_LIST_HELP)
+@volume.command(name="list", help=_LIST_HELP, short_help="List volumes and the VMs that have them.")
 @click.option("-a", "--all", "everything", is_flag=True, help="The volumes of all projects.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with a versioned shape.")
 @pass_invocation
@@ -68,7 +68,7 @@ def list_volumes(invocation: Invocation, *, everything: bool, as_json: bool) -> 
     print_table(HEADER, cells)
 
 
-@volume.command(help=_DELETE_HELP)
+@volume.command(help=_DELETE_HELP, short_help="Delete volumes with all that is in them.")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=complete.volumes)
 @click.option("--allow-data-loss", is_flag=True, help="Do not ask: what is in them is lost.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")

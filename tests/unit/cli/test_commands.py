@@ -62,7 +62,14 @@ def test_version_in_all_spellings() -> None:
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
-        (["dwon"], "did you mean 'down'?"),
+        (["dwon"], "did you mean `vmm down`?"),
+        (["destroy"], "did you mean `vmm down`?"),
+        (["validate"], "did you mean `vmm manifest check`?"),
+        (["image", "ls"], "did you mean `vmm image list`?"),
+        (["manifest", "validate"], "there is no command 'validate'\n"),
+        (["up", "-d"], "`vmm up` comes back when the VMs answer"),
+        (["logs", "-d"], "hint: vmm logs --help tells more"),
+        (["volume", "list", "-f", "x"], "hint: -f stands before the command: vmm -f … volume list"),
         (["--nonsense"], "--nonsense"),
         (["up", "--timeout", "soon"], "soon"),
         (["ssh"], "VM"),
@@ -76,6 +83,21 @@ def test_usage_errors_end_with_64(tmp_path: Path, args: list[str], expected: str
     assert expected in done.stderr
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
+
+
+def test_a_group_alone_shows_its_help_once(tmp_path: Path) -> None:
+    done = call("manifest", cwd=tmp_path)
+    assert done.returncode == 64
+    assert done.stderr.count("Usage:") == 1
+    assert "Print the manifest" in done.stderr
+
+
+@pytest.mark.parametrize("args", [["up", "--bogus"], ["manifest"], ["bogus"]])
+def test_usage_errors_are_json_where_that_is_asked_for(tmp_path: Path, args: list[str]) -> None:
+    done = call("--log-format", "json", *args, cwd=tmp_path)
+    assert done.returncode == 64
+    (line,) = done.stderr.splitlines()
+    assert json.loads(line)["exit_code"] == 64
 
 
 def test_no_manifest_is_a_usage_error(tmp_path: Path) -> None:
