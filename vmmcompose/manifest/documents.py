@@ -113,8 +113,9 @@ class Documents:
             self.problems.append(Problem("file", error.message, hint=error.hint, place=place))
             return None
         if data is None and needed:
-            said = f"there is no {what} {quoted(self.shown(path))}"
-            hint = "a relative path counts from this file's directory" if asker else ""
+            written = asker.text if asker and "://" in asker.text else self.shown(path)
+            said = f"there is no {what} {quoted(written)}"
+            hint = _missing_hint(asker.text, what) if asker else ""
             self.problems.append(Problem("no-file", said, hint=hint, place=place))
         return data
 
@@ -135,6 +136,17 @@ class Documents:
         if "$" in text:
             document.substitution = Substitution(variables)
             self.varied.append(document.substitution)
+
+
+def _missing_hint(written: str, what: str) -> str:
+    if "://" in written:
+        return "only files of this host are read: fetch it first"
+    if what == "manifest" and not written.endswith((".yaml", ".yml")):
+        inside = f"{written.rstrip('/')}/vmm.yaml"
+        return (
+            f"a relative path counts from this file's directory; of a folder name the file: {quoted(inside)}"
+        )
+    return "a relative path counts from this file's directory"
 
 
 def joined(base_dir: str, path: str) -> str:

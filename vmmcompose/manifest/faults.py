@@ -21,6 +21,14 @@ _OTHER_WORDS = {
     "on-failure": "there is no limit of tries: write `on-failure`",
 }
 """Policies of `restart` elsewhere, and what they are here."""
+_OTHER_CONDITIONS = {
+    "service_started": "did you mean `started`?",
+    "service_healthy": "did you mean `healthy`?",
+    "service_completed_successfully": "did you mean `provisioned`?",
+}
+"""Conditions of `depends_on` in compose."""
+_YES_AND_NO = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+"""Strings that YAML 1.1 took for booleans."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +130,9 @@ class SchemaCheck:
 
     def _choice(self, fault: Fault) -> None:
         choices = [str(choice) for choice in fault.argument]
-        known = _OTHER_WORDS.get(str(fault.value).lower().partition(":")[0], "") if "no" in choices else ""
+        word = str(fault.value).lower()
+        known = _OTHER_WORDS.get(word.partition(":")[0], "") if "no" in choices else ""
+        known = known or (_OTHER_CONDITIONS.get(word, "") if "healthy" in choices else "")
         near = self.suggester.nearest(fault.value, choices) if isinstance(fault.value, str) else ""
         message = f"{subject(fault.at)} must be {listed(choices, 'or')}, not {shown(fault.value)}"
         self._add("invalid-choice", fault.at, message, known or (f"did you mean `{near}`?" if near else ""))
@@ -198,6 +208,9 @@ def _is_other_type(fault: Fault) -> bool:
 def _form_hint(value: object, schema: dict[str, Any], title: str) -> str:
     """How to write a value of the wrong type, if what it holds would do."""
     if isinstance(value, str):
+        if schema.get("type") == "boolean":
+            meant = _YES_AND_NO.get(value.lower())
+            return f"did you mean `{meant}`?" if meant else ""
         numeral = schema.get("type") == "integer" and value.isascii() and value.isdigit()
         return "take away the quotes" if numeral else ""
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -1,6 +1,7 @@
 """A manifest as it is understood: one file that means the same, each value with where it comes from."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -74,6 +75,8 @@ def _value(node: Node, at: At) -> Any:  # noqa: ANN401 - a scalar
     if isinstance(value, str):
         text = value.replace("$", "$$")
         return text.replace(INDEX, VARIABLE).replace(PLAIN_INDEX, VARIABLE)
+    if isinstance(value, float) and not math.isfinite(value):
+        return node.text  # in `x-…` only; JSON has no such number
     octal = _OCTAL.fullmatch(node.text)
     if octal and at[-1:] == ("mode",):
         return octal[1].rjust(4, "0")

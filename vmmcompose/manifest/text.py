@@ -16,11 +16,13 @@ UNPRINTABLE = re.compile(
 
 def read_text(data: bytes, filename: str, what: str = "the manifest") -> str | Problem:
     """A file as text, without a byte order mark; or why it is none. `what` it is called in messages."""
+    manifest = what == "the manifest"
     if len(data) > MAX_BYTES:
+        hint = "put the contents of large files beside the manifest and name them with `source:`"
         return Problem(
             "too-large",
             f"{what} is {len(data) / MAX_BYTES:.1f} MiB, more than the 1 MiB that vmm reads",
-            hint="put the contents of large files beside the manifest and name them with `source:`",
+            hint=hint if manifest else "keep only the variables that the manifest asks for",
             place=Place(filename, 1, 1, 1),
         )
     try:
@@ -29,7 +31,7 @@ def read_text(data: bytes, filename: str, what: str = "the manifest") -> str | P
         return _not_utf8(data, error.start, filename, what)
     text = text.removeprefix("\ufeff")
     if "\0" in text:
-        hint = "did another file get the manifest's name?"
+        hint = "did another file get the manifest's name?" if manifest else "it has lines NAME=value"
         return Problem("binary", f"{what} is not a text file", hint=hint, place=Place(filename, 1, 1, 1))
     found = UNPRINTABLE.search(text)
     return _unprintable(text, found.start(), filename, what) if found else text

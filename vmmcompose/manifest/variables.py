@@ -15,6 +15,8 @@ from vmmcompose.model.problem import Place, Problem
 
 _BLOCK = re.compile(r"(?:[&!]\S*[ \t]+)*[|>]")
 """How a block scalar begins."""
+_FOR_THE_GUEST = ("provision", "run", "command", "content")
+"""Keys of what a shell or a program in the guest reads; a file's contents may also stand under its path."""
 
 
 @dataclass(slots=True)
@@ -69,34 +71,36 @@ class Substitution:
     _seen: set[int] = field(default_factory=set)
     _suggester: Suggester = field(default_factory=Suggester)
 
-    def run(self, node: Node) -> None:
-        """Every value in and below the node; keys are left alone."""
+    def run(self, node: Node, above: str = "") -> None:
+        """Every value in and below the node, which stands under the key `above`; keys are left alone."""
         if id(node) in self._seen:
             return
         self._seen.add(id(node))
         if node.kind == "scalar":
             if "$" in node.text:
-                self._fill(node)
+                self._fill(node, above)
             return
         for key, child in node.children.items():
-            self.run(child)
+            self.run(child, key if isinstance(key, str) else above)
             if child.kind == "scalar":
                 node.data[key] = child.data
 
-    def _fill(self, node: Node) -> None:
+    def _fill(self, node: Node, key: str) -> None:
         text, faults = interpolate(node.text, self.variables.get)
-        self.variables.problems.extend(self._problem(node, fault) for fault in faults if fault.code)
+        self.variables.problems.extend(self._problem(node, key, fault) for fault in faults if fault.code)
         node.spoilt = bool(faults)
         if not faults:
             node.data = plain_value(text) if node.plain else text
             node.text, node.varied, self.varied = text, True, True
 
-    def _problem(self, node: Node, fault: Fault) -> Problem:
+    def _problem(self, node: Node, key: str, fault: Fault) -> Problem:
         hint = fault.hint
         if fault.code == "unset-variable":
             name = fault.message.split("`")[1]
             near = self._suggester.nearest(name, self.variables.names())
             hint = f"did you mean `{near}`?" if near else hint
+            if key in _FOR_THE_GUEST or key.startswith("/"):
+                hint = f"write `${node.text[fault.start : fault.end]}` if the guest is to look it up; or {fault.hint}"
         return Problem(fault.code, fault.message, hint=hint, place=_place(node, fault))
 
 

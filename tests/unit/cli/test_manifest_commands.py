@@ -66,6 +66,14 @@ def test_show_says_where_values_come_from(project: Path) -> None:
     assert value["origins"]["vms"]["web"]["memory"] == "ci.yaml:3"
 
 
+def test_json_has_only_numbers_that_json_knows(project: Path) -> None:
+    (project / "vmm.yaml").write_text(
+        "name: shop\nvms: {web: {image: tiny}}\nx-limits: [.inf, -.inf, .nan, 1e3]\n"
+    )
+    text = vmm(project, "manifest", "show", "--format", "json").stdout
+    assert json.loads(text, parse_constant=pytest.fail)["x-limits"] == [".inf", "-.inf", ".nan", 1000.0]
+
+
 def test_json_is_a_manifest_too(project: Path) -> None:
     text = vmm(project, "manifest", "show", "--format", "json").stdout
     (project / "shown.json").write_text(text)
