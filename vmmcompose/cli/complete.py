@@ -20,6 +20,9 @@ _NAME = rb"(?m)^name:[ \t]*[\"']?([a-z0-9-]+)"
 _SECTION = rb"(?m)^vms:[ \t]*(?:#.*)?\r?\n((?:[ \t]+.*\n?|[ \t]*(?:#.*)?\r?\n)*)"
 """The usual spelling of a manifest's VMs: indented lines below `vms:`. Anything else offers none."""
 _KEY = rb"(?m)^( +)([a-z0-9][a-z0-9-]*):(?=[ \r\n]|$)"
+_PROFILES = rb"\bprofiles:[ \t]*(?:\[[^\]\n]*|(?:\r?\n[ \t]*-[ \t][^\r\n]*)+)"
+"""A VM's profiles, as a list in brackets or with dashes."""
+_ENTRY = rb"(?:[\[,]|\n[ \t]*-)[ \t]*[\"']?([A-Za-z0-9][A-Za-z0-9_.-]*)"
 
 
 def _offering(find: Callable[["Invocation", click.Context], Iterable[str]]) -> Complete:
@@ -52,6 +55,17 @@ def vms(invocation: "Invocation", _ctx: click.Context) -> Iterable[str]:
 def recorded_vms(invocation: "Invocation", _ctx: click.Context) -> Iterable[str]:
     """VMs that are on this host; the manifest's others are left out."""
     return _recorded(invocation, _project(invocation)[0])
+
+
+@_offering
+def profiles(invocation: "Invocation", _ctx: click.Context) -> Iterable[str]:
+    """Profiles that VMs of the manifest have."""
+    return {
+        str(word, "ascii")
+        for text in _texts(invocation)[1]
+        for found in re.finditer(_PROFILES, text)
+        for word in re.findall(_ENTRY, found[0])
+    }
 
 
 @_offering
@@ -152,18 +166,25 @@ def _recorded(invocation: "Invocation", project: str) -> list[str]:
 
 def _project(invocation: "Invocation") -> tuple[str, list[str]]:
     """The project's name and the manifest's VMs, as far as they are plain to see."""
-    from vmmcompose.errors import VmmError
-    from vmmcompose.host.manifests import located, read_file
-
-    try:
-        files = located(invocation.reading()).files
-        texts = [read_file(path) or b"" for path in files]
-    except VmmError:
+    files, texts = _texts(invocation)
+    if not files:
         return invocation.project, []
     folder = re.sub(r"[^a-z0-9]+", "-", files[0].split("/")[-2].lower()).strip("-")
     names = [str(name[1], "ascii") for text in texts if (name := re.search(_NAME, text))]
     found = [name for text in texts for name in _vm_names(text)]
     return invocation.project or (names[-1] if names else folder), found
+
+
+def _texts(invocation: "Invocation") -> tuple[tuple[str, ...], list[bytes]]:
+    """The manifest's files and what is in them; nothing where one cannot be read."""
+    from vmmcompose.errors import VmmError
+    from vmmcompose.host.manifests import located, read_file
+
+    try:
+        files = located(invocation.reading()).files
+        return files, [read_file(path) or b"" for path in files]
+    except VmmError:
+        return (), []
 
 
 def _vm_names(text: bytes) -> list[str]:

@@ -7,12 +7,14 @@ import click
 from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.cli.output import OUTPUT_HELP, show
 from vmmcompose.cli.project import load_desired
+from vmmcompose.errors import UsageError
 
 if TYPE_CHECKING:
     from vmmcompose.render.graph import Graph, Seen
 
 FORMATS = ("mermaid", "dot", "svg")
 _SUFFIXES = {"mmd": "mermaid", "dot": "dot", "gv": "dot", "svg": "svg"}
+_OTHER_PICTURES = ("gif", "jpg", "pdf", "png", "ps", "webp")
 
 _HELP = """Draw the project: its VMs on their bridge, the ports that lead to them, folders, volumes, dependencies.
 
@@ -41,7 +43,7 @@ def graph(invocation: Invocation, form: str | None, output: str | None, *, plann
     """`vmm graph`."""
     from vmmcompose.render.graph import WRITERS
 
-    chosen = form or _SUFFIXES.get((output or "").rpartition(".")[2], FORMATS[0])
+    chosen = form or _format_of(output or "")
     picture = _plan(invocation) if planned else _project(invocation)
     if chosen == "svg":
         from vmmcompose.host.graphviz import svg
@@ -49,6 +51,16 @@ def graph(invocation: Invocation, form: str | None, output: str | None, *, plann
         show(output, svg(WRITERS["dot"](picture)))
     else:
         show(output, WRITERS[chosen](picture))
+
+
+def _format_of(output: str) -> str:
+    suffix = output.rpartition("/")[2].rpartition(".")[2].lower()
+    if suffix in _OTHER_PICTURES:
+        raise UsageError(
+            f"{output}: there is no format {suffix!r}; there are {', '.join(FORMATS)}",
+            hint=f"Graphviz makes it: vmm graph --format dot | dot -T{suffix} -o {output}",
+        )
+    return _SUFFIXES.get(suffix, FORMATS[0])
 
 
 def _project(invocation: Invocation) -> "Graph":

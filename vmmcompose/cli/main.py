@@ -70,6 +70,12 @@ class Commands(LazyGroup):
     entries = COMMANDS
 
 
+def _profiles(context: click.Context, parameter: click.Parameter, word: str) -> list[str]:
+    from vmmcompose.cli import complete
+
+    return complete.profiles(context, parameter, word)
+
+
 @click.group(
     cls=Commands,
     epilog=_EPILOG,
@@ -96,6 +102,7 @@ class Commands(LazyGroup):
     "--profile",
     multiple=True,
     metavar="NAME",
+    shell_complete=_profiles,
     help="Profiles of VMs to have as well [default: VMM_PROFILES, comma separated].",
 )
 @click.option(

@@ -56,6 +56,7 @@ def _print_schema(ctx: click.Context, _param: click.Parameter, value: bool) -> N
     type=click.BOOL,
     default=True,
     metavar="true|false",
+    shell_complete=lambda _ctx, _param, word: [one for one in ("true", "false") if one.startswith(word)],
     help="Whether to look at the host; false compares with the records alone [default: true].",
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")

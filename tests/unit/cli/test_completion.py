@@ -76,6 +76,7 @@ def offered(place: Path, line: str, **more: str) -> list[str]:
         ("vmm config set hypervisor qemu sub", ["subnet"]),
         ("vmm config unset vm_defaults.c", ["vm_defaults.cpus"]),
         ("vmm completion ", ["bash", "zsh", "fish"]),
+        ("vmm plan --refresh f", ["false"]),
         ("vmm nonsense ", []),
     ],
 )
@@ -94,6 +95,14 @@ def test_vms_of_all_manifests(place: Path) -> None:
     (place / "more.yaml").write_text("vms:\n  wood: {image: tiny}\n")
     assert offered(place, "vmm up w") == ["wax", "web"]
     assert offered(place, "vmm -f vmm.yaml -f more.yaml up w") == ["web", "wood"]
+
+
+def test_profiles_of_all_manifests(place: Path) -> None:
+    dashes = '    profiles:\n      - ci  # slow\n      - "demo"\n    cpus: 1\n'
+    text = f"vms:\n  wax: {{profiles: [debug, trace]}}\n  web:\n{dashes}"
+    (place / "vmm.override.yaml").write_text(text)
+    assert offered(place, "vmm --profile ") == ["ci", "debug", "demo", "trace"]
+    assert offered(place, "vmm --profile debug --profile d") == ["demo"]
 
 
 def test_forwards_added_by_hand_can_be_taken_away(place: Path) -> None:

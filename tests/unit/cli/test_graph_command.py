@@ -34,6 +34,13 @@ def test_it_draws_the_manifest_with_what_the_host_knows(place: Path) -> None:
     assert "vault" not in done.stdout
 
 
+def test_a_picture_of_another_kind_is_no_mermaid(place: Path) -> None:
+    done = vmm(place, "graph", "-o", "shop.png")
+    assert done.returncode == 64
+    assert "dot -Tpng -o shop.png" in done.stderr
+    assert not (place / "shop.png").exists()
+
+
 def test_without_a_host_it_draws_the_manifest_alone(place: Path) -> None:
     done = vmm(place, "--data-dir", str(place / "nowhere"), "graph", "--format", "dot")
     assert (done.returncode, done.stderr) == (0, "")

@@ -23,4 +23,5 @@ def config() -> None:
     """The settings: where things lie, how the network is laid out, what a VM gets by default.
 
     They come from options, VMM_* variables, the file that `vmm config path` names, and what is built in.
+    The manifest is shown by `vmm manifest show`.
     """
