@@ -48,7 +48,7 @@ def render_plan(plan: Plan, *, color: bool = False, width: int = 0, refreshed: b
     """
     head = [] if refreshed else [*_wrapped(" ".join(NOT_LOOKED), "", width), ""]
     if not plan.changes:
-        return "\n".join([*head, _idle(plan.project, refreshed=refreshed)]) + "\n"
+        return "\n".join([*head, _idle(plan, refreshed=refreshed)]) + "\n"
     title = f"Plan for project {plan.project}:" if plan.project else "Plan:"
     lines = [*head, title, "", *change_lines(plan.changes, color=color, width=width)]
     lines += ["", *_wrapped(summary(plan), "", width)]
@@ -98,7 +98,10 @@ def _costs(counts: Summary) -> Iterator[str]:
         yield f"{' and '.join(lost)} {'is' if disks + volumes == 1 else 'are'} lost."
 
 
-def _idle(project: str, *, refreshed: bool) -> str:
+def _idle(plan: Plan, *, refreshed: bool) -> str:
+    project = plan.project
+    if any(problem.severity == "error" for problem in plan.problems):
+        return f"No changes can be planned{f' for project {project}' if project else ''}."
     if not project:
         return "Nothing to do."
     if not refreshed:
