@@ -31,7 +31,7 @@ def read_text(data: bytes, filename: str, what: str = "the manifest") -> str | P
         return _not_utf8(data, error.start, filename, what)
     text = text.removeprefix("\ufeff")
     if "\0" in text:
-        hint = "did another file get the manifest's name?" if manifest else "it has lines NAME=value"
+        hint = "did another file get the manifest's name?" if manifest else "an env file has lines NAME=value"
         return Problem("binary", f"{what} is not a text file", hint=hint, place=Place(filename, 1, 1, 1))
     found = UNPRINTABLE.search(text)
     return _unprintable(text, found.start(), filename, what) if found else text

@@ -5,6 +5,7 @@ from counting import calls_of, grows_steadily
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vmmcompose.manifest.envfile import read_env_file
 from vmmcompose.manifest.interpolate import MAX_LENGTH, interpolate
 
 
@@ -114,3 +115,11 @@ def test_nothing_crashes(text: str) -> None:
     found, faults = interpolate(text, {"A": "1"}.get)
     assert found == text or not faults
     assert all(0 <= fault.start < fault.end <= len(text) for fault in faults)
+
+
+def test_a_file_that_is_no_env_file_is_answered_with_what_one_looks_like() -> None:
+    nothing: dict[str, str] = {}
+    (binary,) = read_env_file(b"A=\0", "x.env", nothing.get).problems
+    (large,) = read_env_file(b"A=" + b"x" * (1 << 20), "x.env", nothing.get).problems
+    assert (binary.code, binary.hint) == ("binary", "an env file has lines NAME=value")
+    assert (large.code, large.hint) == ("too-large", "keep only the variables that the manifest asks for")
