@@ -54,7 +54,7 @@ def test_a_folder_two_vms_mount_is_there_once() -> None:
 
 
 def test_a_long_path_keeps_its_end() -> None:
-    source = "/home/ada/work/projects/customers/shop/site"
+    source = "/home/ada/jobs/projects/customers/shop/site"
     graph = picture(DesiredVm("a", "tiny", mounts=(Mount("site", source),)))
     assert node(graph, f"folder:{source}").title == "…/projects/customers/shop/site"
 
