@@ -125,7 +125,9 @@ def _nested(value: Json) -> Json:
     return {
         "ssh_keys": tuple(value["ssh_keys"]),
         "dns": tuple(value["dns"]),
-        "mounts": tuple(Mount(**mount) for mount in value["mounts"]),
+        "mounts": tuple(
+            Mount(**{**mount, "ignore": tuple(mount.get("ignore", ()))}) for mount in value["mounts"]
+        ),
         "ports": _forwards(value["ports"]),
         "depends_on": tuple(Dependency(**dependency) for dependency in value["depends_on"]),
         "healthcheck": Healthcheck(**{**check, "command": tuple(check["command"])}) if check else None,

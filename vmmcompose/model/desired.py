@@ -7,6 +7,7 @@ from typing import Literal
 Power = Literal["running", "paused", "stopped", "absent"]
 Condition = Literal["started", "healthy", "provisioned"]
 Restart = Literal["no", "on-failure", "always"]
+Sync = Literal["none", "push", "two-way"]
 Protocol = Literal["tcp", "udp"]
 
 CPUS = (1, 32)
@@ -23,6 +24,12 @@ class Mount:
     source: str
     """Absolute host path."""
     mode: Literal["ro", "rw"] = "rw"
+    sync: Sync = "none"
+    """Whether changes go over while the VM runs: not at all, to the guest, or both ways."""
+    ignore: tuple[str, ...] = ()
+    """What is left out, in gitignore's patterns, beside those of the folder's `.vmmignore`."""
+    owner: str = ""
+    """`UID:GID` that everything gets in the guest; empty keeps the host's."""
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -60,7 +60,17 @@ SHARED: dict[str, st.SearchStrategy[Any]] = {
     "hostname": TEXT,
     "ssh_keys": tuples(TEXT),
     "dns": tuples(ADDRESSES),
-    "mounts": tuples(st.builds(Mount, TAGS, PATHS, st.sampled_from(("ro", "rw")))),
+    "mounts": tuples(
+        st.builds(
+            Mount,
+            TAGS,
+            PATHS,
+            st.sampled_from(("ro", "rw")),
+            st.sampled_from(("none", "push", "two-way")),
+            tuples(TEXT),
+            TEXT,
+        )
+    ),
     "ports": tuples(
         st.builds(Forward, PORTS, PORTS, st.sampled_from(("tcp", "udp")), st.one_of(st.just(""), ADDRESSES))
     ),
