@@ -14,6 +14,7 @@ from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.guest import FSTAB, guest_files, removals
 from vmmcompose.host import disks, ext4, keys, locks, mounts, network, records, snapshots, stored, volumes
 from vmmcompose.host.files import make_dir, remove_tree
+from vmmcompose.host.sync.base import of_directory, write_base
 from vmmcompose.model.actions import (
     Action,
     BuildMount,
@@ -203,12 +204,18 @@ def build_mount(context: Context, action: BuildMount, progress: Progress) -> Non
         paths.mount_dir(action.name), 0o755
     )  # the images in it are root's, what they are made from is not
     progress(f"packing {mount.source}")
+    base = paths.mount_base(action.name, mount.tag)
+    before = of_directory(mount.source) if mount.mode == "rw" else None
+    _unlink(base)
     mounts.build_mount(mount, paths.mount(action.name, mount.tag), paths.mount_info(action.name, mount.tag))
+    if before is not None:  # what the guest changes from now on can be told from what is changed here
+        write_base(base, before)
 
 
 def delete_mount(context: Context, action: DeleteMount) -> None:
     """Deletes a mount's image; the sidecar first, so that half a deletion reads as none."""
     for path in (
+        context.paths.mount_base(action.name, action.tag),
         context.paths.mount_info(action.name, action.tag),
         context.paths.mount(action.name, action.tag),
     ):

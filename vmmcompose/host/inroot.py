@@ -12,7 +12,7 @@ from vmmcompose.errors import HostUnfit
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OPENAT2 = 437
 """The same number on every architecture."""
-_NO_OTHER_FILE_SYSTEM, _NO_MAGIC, _IN_ROOT = 0x01, 0x02, 0x10
+_NO_OTHER_FILE_SYSTEM, _NO_MAGIC, _NO_LINKS, _BENEATH, _IN_ROOT = 0x01, 0x02, 0x04, 0x08, 0x10
 _TRIES = 64
 """A rename anywhere on the host may make the kernel ask for another try where a path holds `..`."""
 
@@ -41,7 +41,20 @@ def open_inside(root: int, path: bytes, flags: int) -> int:
         OSError: there is nothing of that name, or it cannot be opened so.
         HostUnfit: the kernel is older than Linux 5.6.
     """
-    how = _How(flags, 0, _IN_ROOT | _NO_MAGIC | _NO_OTHER_FILE_SYSTEM)
+    return _open(root, path, _How(flags, 0, _IN_ROOT | _NO_MAGIC | _NO_OTHER_FILE_SYSTEM))
+
+
+def open_strictly(root: int, path: bytes, flags: int) -> int:
+    """As `open_inside`, but a link anywhere in the path is an error, and so is `..` that leads out.
+
+    Raises:
+        OSError: there is nothing of that name, a link is on the way, or it cannot be opened so.
+        HostUnfit: the kernel is older than Linux 5.6.
+    """
+    return _open(root, path, _How(flags, 0, _BENEATH | _NO_LINKS))
+
+
+def _open(root: int, path: bytes, how: _How) -> int:
     code = 0
     for _ in range(_TRIES):
         name = ctypes.c_char_p(path or b".")

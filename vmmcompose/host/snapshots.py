@@ -168,6 +168,8 @@ def put_in_place(paths: Paths, name: str, snapshot: Snapshot) -> None:
     """
     try:
         Path(paths.disk_info(name)).unlink(missing_ok=True)
+        for tag in snapshot.tags:  # an older image must not read as what its guest changed
+            Path(paths.mount_base(name, tag)).unlink(missing_ok=True)
         for target, _ in _kept(paths, name, snapshot):
             _staged(target).rename(target)
             sync_dir(target.parent)

@@ -58,6 +58,10 @@ class Paths:
         """What a mount's image was made from."""
         return self.mount_dir(name) / f"{tag}.json"
 
+    def mount_base(self, name: str, tag: str) -> PurePosixPath:
+        """What lay in a mount when host and guest were last in step."""
+        return self.mount_dir(name) / f"{tag}.base.json"
+
     def volumes(self) -> PurePosixPath:
         """Folder of the projects' folders of volumes."""
         return self.root / "volumes"

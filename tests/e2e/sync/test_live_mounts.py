@@ -1,0 +1,180 @@
+"""Mounts kept in step with real guests: what is changed on the host is in the guest at once, whatever it is."""
+
+import hashlib
+import os
+import shutil
+import statistics
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+import pytest
+from lab import Lab, missing_for_guests
+
+from vmmcompose.errors import HostError
+from vmmcompose.host.records import read_record
+from vmmcompose.host.sync.session import Session
+from vmmcompose.model.desired import Mount
+from vmmcompose.model.paths import Paths
+from vmmcompose.model.record import Record
+
+pytestmark = [pytest.mark.root, pytest.mark.guest]
+MANIFEST = """
+defaults: {image: tiny, memory: 192MiB, disk: 64MiB}
+vms:
+  web:
+    mounts: ["./site:site"]
+    ports: ["8080:80"]
+"""
+DIGESTS = "cd /mnt/site && find . -type f ! -path './.vmm-sync.*' -exec sha256sum {} +"
+EDITS = 50
+MEDIAN_S, WORST_S = 1.0, 2.0
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Lab]:
+    if missing := missing_for_guests():
+        pytest.skip(missing)
+    with Lab() as lab:
+        (lab.project / "site").mkdir()
+        lab.write(MANIFEST)
+        lab.vmm("up")
+        yield lab
+        lab.vmm("down", "--allow-data-loss", code=None)
+
+
+@pytest.fixture
+def site(host: Lab) -> Path:
+    """The directory, empty on both sides."""
+    folder = host.project / "site"
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    in_guest(host, "cd /mnt/site && find . -mindepth 1 -maxdepth 1 ! -name lost+found -exec rm -rf {} +")
+    return folder
+
+
+@contextmanager
+def session(lab: Lab, sync: str = "push") -> Iterator[Session]:
+    paths = Paths(PurePosixPath(lab.data))
+    record = read_record(paths, "lab-web")
+    assert isinstance(record, Record)
+    mount = Mount("site", str(lab.project / "site"), "rw", "two-way" if sync == "two-way" else "push")
+    with lab.net.inside(), Session(paths, record.spec, mount) as opened:
+        yield opened
+
+
+def in_guest(lab: Lab, script: str) -> str:
+    return lab.vmm("exec", "web", "--", "sh", "-c", script).stdout
+
+
+def digests(folder: Path) -> set[str]:
+    return {
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  ./{path.relative_to(folder)}"
+        for path in folder.rglob("*")
+        if path.is_file() and not path.is_symlink()
+    }
+
+
+def require_identical(lab: Lab, folder: Path) -> None:
+    assert set(in_guest(lab, DIGESTS).splitlines()) == digests(folder)
+
+
+def test_an_edit_is_served_within_a_second(host: Lab, site: Path) -> None:
+    page = site / "index.html"
+    page.write_text("before")
+    pid = host.pid("web")
+    with session(host) as opened:
+        opened.full()
+        taken = []
+        for number in range(EDITS):
+            begin = time.monotonic()
+            page.write_text(f"edit {number}")
+            opened.push({"index.html"})
+            with urllib.request.urlopen("http://127.0.0.1:8080/index.html", timeout=5) as answer:
+                served = answer.read().decode()
+            taken.append(time.monotonic() - begin)
+            assert served == f"edit {number}"
+    print(f"edit to served page: median {statistics.median(taken):.3f} s, worst {max(taken):.3f} s")
+    assert statistics.median(taken) < MEDIAN_S
+    assert max(taken) < WORST_S
+    assert host.pid("web") == pid
+
+
+def test_a_thousand_files_at_once(host: Lab, site: Path) -> None:
+    with session(host) as opened:
+        opened.full()
+        for number in range(1000):
+            folder = site / f"part {number % 10}"
+            folder.mkdir(exist_ok=True)
+            (folder / f"{number}.txt").write_text(f"file {number}\n" * (number % 50))
+        begin = time.monotonic()
+        report = opened.push({f"part {number}" for number in range(10)})
+        print(f"1000 files: {time.monotonic() - begin:.2f} s")
+        assert report.sent == 1010
+        require_identical(host, site)
+        shutil.rmtree(site / "part 3")
+        (site / "part 4").rename(site / "-part\n4")
+        (site / "part 5/5.txt").chmod(0o700)
+        (site / "part 6/ünï").symlink_to("../part 5/5.txt")
+        opened.push({"part 3", "part 4", "-part\n4", "part 5/5.txt", "part 6"})
+    look = "ls -d part*; ls ./-part*4 | wc -l; stat -c %a 'part 5/5.txt'; readlink part*6/*n*"
+    told = in_guest(host, f"cd /mnt/site; {look}")
+    assert "part 3" not in told
+    assert "part 4" not in told
+    assert told.splitlines()[-3:] == ["100", "700", "../part 5/5.txt"]
+    assert in_guest(host, "ls -A /mnt/site | grep vmm || echo none").strip() == "none"
+
+
+@pytest.mark.slow
+def test_a_big_file_and_one_that_changes_on_its_way(host: Lab, site: Path) -> None:
+    big = site / "big"
+    size = 200 << 20
+    with big.open("wb") as file:
+        for _ in range(size >> 20):
+            file.write(os.urandom(1 << 20))
+    with session(host) as opened:
+        timer = threading.Timer(2, lambda: os.utime(big))
+        timer.start()
+        begin = time.monotonic()
+        report = opened.full()
+        timer.join()
+        print(f"200 MB, touched once meanwhile: {time.monotonic() - begin:.1f} s")
+        assert report.bytes >= size
+        assert report.skipped == ()
+        require_identical(host, site)
+
+
+@pytest.mark.slow
+def test_a_first_look_at_twenty_thousand_files(host: Lab, site: Path) -> None:
+    for folder in range(200):
+        (site / f"{folder}").mkdir()
+        for number in range(100):
+            (site / f"{folder}/{number}").write_text(f"{folder} {number}")
+    with session(host) as opened:
+        begin = time.monotonic()
+        opened.full()
+        sent = time.monotonic() - begin
+    with session(host) as opened:
+        begin = time.monotonic()
+        report = opened.full()
+        compared = time.monotonic() - begin
+        assert report.sent == 0
+        begin = time.monotonic()
+        (site / "7/7").write_text("one of many")
+        assert opened.push({"7/7"}).sent == 1
+        pushed = time.monotonic() - begin
+    print(f"20000 files: sent in {sent:.1f} s, compared in {compared:.1f} s, one pushed in {pushed:.3f} s")
+    assert compared < 30
+    assert pushed < MEDIAN_S
+
+
+def test_nothing_is_written_where_the_mount_is_missing(host: Lab, site: Path) -> None:
+    in_guest(host, "umount -l /mnt/site")
+    try:
+        with pytest.raises(HostError, match="has not mounted /mnt/site"), session(host):
+            pass
+    finally:
+        in_guest(host, "mount /mnt/site")

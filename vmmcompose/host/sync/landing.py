@@ -1,0 +1,205 @@
+"""What a guest sent, put into the mounted directory and nowhere else.
+
+The guest is not trusted. Each folder on a path is found by the kernel below the directory, and a link on the way is an
+error (`host/inroot.open_strictly`). A file is written beside its place under a name of ours and renamed; what is there
+is never written into. Devices, pipes and sockets are not made, setuid, setgid and sticky bits are taken off, and a
+link leads below the directory or is left out. Everything belongs to whom the directory belongs to, or the file that
+it takes the place of.
+"""
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from vmmcompose.guest.listing import CONFLICT, STAGING, Entry
+from vmmcompose.host.files import failed
+from vmmcompose.host.inroot import FOLDER
+from vmmcompose.host.sync.channel import Channel
+from vmmcompose.host.sync.tree import Tree
+
+_READ = 1 << 18
+_BITS = 0o777
+
+
+class Landing:
+    """One directory that a guest's changes come to. Its methods say why something was left out, or nothing."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        status = os.fstat(tree.root)
+        self._owner = (status.st_uid, status.st_gid)
+
+    def room(self) -> int:
+        """Bytes that may be written: half of what is free."""
+        status = os.fstatvfs(self._tree.root)
+        return status.f_bavail * status.f_frsize // 2
+
+    def make_folder(self, path: str, entry: Entry) -> str:
+        """Makes a folder, or gives one that is there its mode."""
+        with self._parent(path) as (folder, name):
+            if folder is None:
+                return name
+            with suppress(FileExistsError):
+                os.mkdir(name, 0o700, dir_fd=folder)
+                os.chown(name, *self._owner, dir_fd=folder, follow_symlinks=False)
+            try:
+                made = os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+            except OSError:
+                return "something else stands there"
+            os.fchmod(made, entry.mode & _BITS)
+            os.close(made)
+        return ""
+
+    def make_link(self, path: str, entry: Entry) -> str:
+        """Makes a link, if it cannot lead out of the directory."""
+        if not stays_inside(path, entry.target):
+            return "a link that leads out of the directory"
+        with self._parent(path) as (folder, name):
+            if folder is None:
+                return name
+            temp = _temporary()
+            os.symlink(entry.target, temp, dir_fd=folder)
+            os.chown(temp, *self._owner, dir_fd=folder, follow_symlinks=False)
+            return _rename(folder, temp, name)
+
+    def put_file(self, path: str, entry: Entry, channel: Channel, size: int) -> str:
+        """Writes a file from the next `size` bytes, which are taken whatever becomes of them.
+
+        Raises:
+            Cut: they do not come.
+            HostError: the connection is gone, or the system refused.
+        """
+        with self._parent(path) as (folder, name):
+            if folder is None:
+                _skip(channel, size)
+                return name
+            temp = _temporary()
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            file = os.open(temp, flags, 0o600, dir_fd=folder)
+            try:
+                _fill(file, channel, size)
+                os.fchown(file, *self._owner_of(folder, name))
+                os.fchmod(file, entry.mode & _BITS)
+                os.utime(file, ns=(entry.mtime_ns, entry.mtime_ns))
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temp, dir_fd=folder)
+                raise
+            finally:
+                os.close(file)
+            return _rename(folder, temp, name)
+
+    def set_mode(self, path: str, entry: Entry) -> str:
+        """Gives a file that is there the guest's mode."""
+        try:
+            with self._tree.opened(path) as file:
+                os.fchmod(file, entry.mode & _BITS)
+        except OSError as error:
+            return str(error.strerror)
+        return ""
+
+    def remove(self, path: str) -> str:
+        """Removes a file, a link, or a folder that is empty; a missing one is no error."""
+        with self._parent(path) as (folder, name):
+            if folder is None:
+                return ""
+            try:
+                if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
+                    os.rmdir(name, dir_fd=folder)
+                else:
+                    os.unlink(name, dir_fd=folder)
+            except FileNotFoundError:
+                return ""
+            except OSError as error:
+                return str(error.strerror)
+        return ""
+
+    def _owner_of(self, folder: int, name: str) -> tuple[int, int]:
+        try:
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return self._owner
+        return status.st_uid, status.st_gid
+
+    @contextmanager
+    def _parent(self, path: str) -> Iterator[tuple[int | None, str]]:
+        """The folder that a path is in and its name there; no folder and the reason where there is none."""
+        above, _, name = path.rpartition("/")
+        try:
+            with self._tree.folder(above) as folder:
+                yield folder, name
+                return
+        except FileNotFoundError:
+            reason = "its folder is not there"
+        except NotADirectoryError:
+            reason = "its folder is none"
+        except OSError as error:
+            if error.errno is None or not _is_link_error(error):
+                raise failed(f"cannot write {self._tree.source}/{path}", error) from error
+            reason = "a link stands in its path"
+        yield None, reason
+
+
+def aside(path: str, vm: str) -> str:
+    """The name that a guest's side of a conflict is kept under."""
+    return f"{path}.{vm}{CONFLICT}"
+
+
+def stays_inside(path: str, target: str) -> bool:
+    """Whether a link at a path cannot lead out of the directory: `..` only in front, and not too often.
+
+    Behind another name `..` may mean anything, as that name may be a link itself.
+    """
+    if not target or target.startswith("/") or "\0" in target:
+        return False
+    parts = [part for part in target.split("/") if part not in {"", "."}]
+    ups = 0
+    while ups < len(parts) and parts[ups] == "..":
+        ups += 1
+    return ups <= path.count("/") and ".." not in parts[ups:]
+
+
+def _temporary() -> str:
+    return f"{STAGING}{secrets.token_hex(6)}"
+
+
+def _is_link_error(error: OSError) -> bool:
+    import errno
+
+    return error.errno in {errno.ELOOP, errno.ENAMETOOLONG, errno.EXDEV}
+
+
+def _rename(folder: int, temp: str, name: str) -> str:
+    try:
+        os.rename(temp, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except OSError as error:
+        os.unlink(temp, dir_fd=folder)
+        if isinstance(error, IsADirectoryError):
+            return "a folder stands there"
+        return str(error.strerror)
+    return ""
+
+
+def _fill(file: int, channel: Channel, size: int) -> None:
+    """Zeros become holes, so that a sparse file stays one."""
+    left = size
+    while left:
+        data = channel.receive(min(left, _READ))
+        left -= len(data)
+        if not data.strip(b"\0"):
+            os.lseek(file, len(data), os.SEEK_CUR)
+            continue
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(file, view) :]
+            except OSError as error:
+                raise failed("cannot write what the guest sent", error) from error
+    os.ftruncate(file, size)
+
+
+def _skip(channel: Channel, size: int) -> None:
+    while size:
+        size -= len(channel.receive(min(size, _READ)))

@@ -1,0 +1,130 @@
+"""The guest's changes, taken to the host: what nobody changed here goes over, the rest is told or kept aside."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from vmmcompose.errors import HostError
+from vmmcompose.guest.listing import Entry, Listing
+from vmmcompose.host.sync.base import Base
+from vmmcompose.host.sync.channel import Channel
+from vmmcompose.host.sync.fetching import Fetched, fetch
+from vmmcompose.host.sync.landing import Landing, aside
+from vmmcompose.host.sync.tree import Tree
+from vmmcompose.model.mountsync import Difference, Differences, Report
+
+
+@dataclass(slots=True)
+class _Taken:
+    """What is to come, and what came of it."""
+
+    files: dict[str, Entry] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    count: int = 0
+    deleted: int = 0
+    bytes: int = 0
+    skipped: dict[str, str] = field(default_factory=dict)
+    done: list[str] = field(default_factory=list)
+
+
+class Puller:
+    """Takes changes of one guest."""
+
+    def __init__(self, tree: Tree, channel: Channel, base: Base, vm: str) -> None:
+        self._tree = tree
+        self._channel = channel
+        self._base = base
+        self._vm = vm
+        self._landing = Landing(tree)
+
+    def pull(self, found: Differences, guest: Listing, *, force: bool) -> Report:
+        """Takes what the guest changed; where the host did too, it is a conflict and needs `force`.
+
+        Raises:
+            HostError: see `reconcile`.
+        """
+        theirs = [one for one in found if one.guest]
+        conflicts = tuple(one.path for one in theirs if one.conflict)
+        taken = self._take([one for one in theirs if force or not one.conflict], guest, {})
+        return _report(taken, () if force else conflicts)
+
+    def reconcile(self, found: Differences, guest: Listing) -> tuple[Report, Differences]:
+        """Takes what only the guest changed, and keeps its side of a conflict aside; the rest is the host's to send.
+
+        A change wins over a deletion.
+
+        Raises:
+            HostError: the guest shows nothing at all where there was something, sent something else than it
+                was asked for, or the connection is gone.
+        """
+        theirs: list[Difference] = []
+        ours: list[Difference] = []
+        names: dict[str, str] = {}
+        for one in found:
+            if one.guest and (not one.host or one.host == "deleted"):
+                theirs.append(one)
+                continue
+            ours.append(one)
+            if one.conflict and one.guest != "deleted" and guest[one.path].is_file:
+                names[one.path] = aside(one.path, self._vm)
+        taken = self._take(theirs, guest, names)
+        return _report(taken, tuple(sorted(names))), tuple(ours)
+
+    def _take(self, theirs: list[Difference], guest: Listing, names: dict[str, str]) -> _Taken:
+        gone = [one.path for one in theirs if one.guest == "deleted"]
+        if gone and not guest and len(self._base.entries) > 1:
+            raise HostError(
+                f"VM {self._vm}: the mount is empty in the guest, so nothing is deleted here",
+                hint="is it mounted there? If the guest did delete everything, delete it here too",
+            )
+        taken = _Taken(names=names)
+        for path in sorted(gone, reverse=True):
+            self._note(taken, path, self._landing.remove(path))
+            taken.deleted += path not in taken.skipped
+        for one in theirs:
+            if one.guest != "deleted":
+                self._place(taken, one.path, guest[one.path])
+        taken.files |= {path: guest[path] for path in names}
+        fetched = Fetched()
+        if taken.files:
+            fetch(self._landing, self._channel, taken.files, names, fetched)
+        taken.count += len(fetched.done)
+        taken.skipped |= fetched.skipped
+        taken.done += [path for path in fetched.done if path not in names]
+        self._remember(taken.done)
+        taken.bytes = fetched.bytes
+        return taken
+
+    def _place(self, taken: _Taken, path: str, entry: Entry) -> None:
+        if entry.is_special:
+            taken.skipped[path] = "devices, pipes and sockets stay in the guest"
+        elif entry.is_file:
+            taken.files[path] = entry
+        else:
+            make = self._landing.make_folder if entry.is_folder else self._landing.make_link
+            self._note(taken, path, make(path, entry))
+            taken.count += path not in taken.skipped
+
+    @staticmethod
+    def _note(taken: _Taken, path: str, why: str) -> None:
+        if why:
+            taken.skipped[path] = why
+        else:
+            taken.done.append(path)
+
+    def _remember(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            entry = self._tree.look(path)
+            if entry is None:
+                self._base.forget(path)
+            else:
+                self._base.put(path, entry)
+
+
+def _report(taken: _Taken, conflicts: tuple[str, ...]) -> Report:
+    return Report(
+        fetched=taken.count,
+        deleted=taken.deleted,
+        bytes=taken.bytes,
+        conflicts=conflicts,
+        skipped=tuple(f"{path}: {why}" for path, why in sorted(taken.skipped.items())),
+    )

@@ -1,0 +1,116 @@
+"""One mount of one running VM, kept in step for as long as the session is open."""
+
+import os
+from collections.abc import Collection
+from contextlib import ExitStack, suppress
+from typing import Self
+
+from vmmcompose.errors import HostError
+from vmmcompose.guest import syncscript
+from vmmcompose.host.ssh import batch_argv, remote_line
+from vmmcompose.host.sync.base import read_base, write_base
+from vmmcompose.host.sync.channel import Channel, Failed
+from vmmcompose.host.sync.mirror import Mirror
+from vmmcompose.host.sync.tree import Tree
+from vmmcompose.model.desired import Mount
+from vmmcompose.model.mountsync import Differences, Report
+from vmmcompose.model.paths import Paths
+from vmmcompose.model.spec import VmSpec
+
+
+class Session:
+    """A connection over which changes go. Not for several threads; several sessions of one mount do no harm."""
+
+    def __init__(self, paths: Paths, spec: VmSpec, mount: Mount) -> None:
+        self._paths = paths
+        self._spec = spec
+        self._mount = mount
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Connects.
+
+        Raises:
+            HostUnfit: there is no ssh client, or the kernel is too old.
+            HostError: the directory cannot be read, the guest does not answer, or has not mounted it.
+        """
+        mount, spec = self._mount, self._spec
+        with ExitStack() as stack:
+            tree = Tree(os.path.realpath(mount.source), mount.ignore, owner_ids(mount))
+            self._tree = stack.enter_context(tree)
+            self.channel = stack.enter_context(Channel(self._argv, f"/mnt/{mount.tag}", spec.vm))
+            self._require_mounted()
+            self._base = read_base(self._paths.mount_base(spec.name, mount.tag))
+            two_way = mount.sync == "two-way"
+            self._mirror = Mirror(tree, self.channel, self._base, spec.vm, two_way=two_way)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            with suppress(HostError):  # the next session finds out by itself
+                self._keep()
+        finally:
+            self._stack.close()
+
+    def full(self) -> Report:
+        """Compares both sides, then transfers what differs.
+
+        The host's side counts; of the guest's own files only those go that the host had and deleted. With `two-way` the
+        guest's changes come over as well, and a file that both changed is kept twice: the host's as it is, the
+        guest's as `NAME.VM.vmm-conflict` beside it on the host.
+
+        Raises:
+            HostError: the directory cannot be read, the guest cannot take it, or the connection is gone.
+        """
+        report = self._mirror.full()
+        self._keep()
+        return report
+
+    def push(self, changed: Collection[str]) -> Report:
+        """As `full` for paths, relative to the directory, that may have changed on the host, or gone.
+
+        A folder stands for what is right in it, and one that is new for all it holds. What it costs does not depend
+        on how much else there is. The first push of a session is a `full`.
+
+        Raises:
+            HostError: as `full`.
+        """
+        return self._mirror.push(changed)
+
+    def pull(self, *, force: bool = False) -> Report:
+        """Brings the guest's changes to the host. What the host changed too stays, unless `force` is given.
+
+        Raises:
+            HostError: as `full`, or what the guest sent is not what it was asked for.
+        """
+        report = self._mirror.pull(force=force)
+        self._keep()
+        return report
+
+    def diff(self) -> Differences:
+        """What differs, and who changed it. Raises as `full`."""
+        return self._mirror.diff()
+
+    def _argv(self, command: tuple[str, ...]) -> list[str]:
+        return batch_argv(self._paths, self._spec, remote_line(self._spec, command))
+
+    def _require_mounted(self) -> None:
+        try:
+            self.channel.ask(syncscript.IS_MOUNTED)
+        except Failed as error:
+            raise HostError(
+                f"VM {self._spec.vm}: the guest has not mounted /mnt/{self._mount.tag}",
+                hint=f"vmm exec {self._spec.vm} -- mount /mnt/{self._mount.tag}",
+            ) from error
+
+    def _keep(self) -> None:
+        """What the guest might still lose in a crash must not be remembered as being there: it would seem deleted."""
+        self.channel.ask(syncscript.FLUSH)
+        write_base(self._paths.mount_base(self._spec.name, self._mount.tag), self._base.entries)
+
+
+def owner_ids(mount: Mount) -> tuple[int, int] | None:
+    """The `UID:GID` that a mount asks for."""
+    uid, colon, gid = mount.owner.partition(":")
+    return (int(uid), int(gid)) if colon else None
