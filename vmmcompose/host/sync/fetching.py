@@ -47,7 +47,7 @@ def fetch(
     take = _Take(landing, channel, files, names, fetched)
     for paths in _batches(files):
         take.batch(paths)
-    for path in take.linked:  # of several names of one file, tar gives all but one as links
+    for path in tuple(take.linked):  # of several names of one file, tar gives all but one as links
         take.batch([path])
     for path in files:
         if path not in fetched.done:

@@ -91,15 +91,6 @@ class Landing:
                 os.close(file)
             return _rename(folder, temp, name)
 
-    def set_mode(self, path: str, entry: Entry) -> str:
-        """Gives a file that is there the guest's mode."""
-        try:
-            with self._tree.opened(path) as file:
-                os.fchmod(file, entry.mode & _BITS)
-        except OSError as error:
-            return str(error.strerror)
-        return ""
-
     def remove(self, path: str) -> str:
         """Removes a file, a link, or a folder that is empty; a missing one is no error."""
         with self._parent(path) as (folder, name):

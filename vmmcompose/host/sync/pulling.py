@@ -66,8 +66,10 @@ class Puller:
             ours.append(one)
             if one.conflict and one.guest != "deleted" and guest[one.path].is_file:
                 names[one.path] = aside(one.path, self._vm)
+        kept = _above(one.path for one in theirs if one.guest != "deleted")
         taken = self._take(theirs, guest, names)
-        return _report(taken, tuple(sorted(names))), tuple(ours)
+        rest = tuple(one for one in ours if not (one.host == "deleted" and one.path in kept))
+        return _report(taken, tuple(sorted(names))), rest
 
     def _take(self, theirs: list[Difference], guest: Listing, names: dict[str, str]) -> _Taken:
         gone = [one.path for one in theirs if one.guest == "deleted"]
@@ -80,9 +82,10 @@ class Puller:
         for path in sorted(gone, reverse=True):
             self._note(taken, path, self._landing.remove(path))
             taken.deleted += path not in taken.skipped
-        for one in theirs:
-            if one.guest != "deleted":
-                self._place(taken, one.path, guest[one.path])
+        coming = {one.path for one in theirs if one.guest != "deleted"}
+        missing = {path for path in _above(coming) if path in guest and self._tree.look(path) is None}
+        for path in sorted(coming | missing):
+            self._place(taken, path, guest[path])
         taken.files |= {path: guest[path] for path in names}
         fetched = Fetched()
         if taken.files:
@@ -118,6 +121,15 @@ class Puller:
                 self._base.forget(path)
             else:
                 self._base.put(path, entry)
+
+
+def _above(paths: Iterable[str]) -> set[str]:
+    """The folders that paths are in."""
+    found = set()
+    for path in paths:
+        parts = path.split("/")
+        found |= {"/".join(parts[:end]) for end in range(1, len(parts))}
+    return found
 
 
 def _report(taken: _Taken, conflicts: tuple[str, ...]) -> Report:

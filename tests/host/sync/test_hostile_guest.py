@@ -1,0 +1,210 @@
+"""A guest that means harm: nothing is written outside the mount's directory, whatever it holds and answers."""
+
+import io
+import os
+import shlex
+import stat
+import tarfile
+from pathlib import Path
+
+import pytest
+from sync_lab import SyncLab, calm
+
+from vmmcompose.errors import HostError, NoSpace
+from vmmcompose.host.sync.base import Base
+from vmmcompose.host.sync.channel import Channel
+from vmmcompose.host.sync.landing import stays_inside
+from vmmcompose.host.sync.mirror import Mirror
+from vmmcompose.host.sync.tree import Tree
+from vmmcompose.model.mountsync import Report
+
+pytestmark = pytest.mark.root
+
+
+def pull(lab: SyncLab, *, two_way: bool = False) -> Report:
+    with lab.mirror(two_way=two_way) as mirror:
+        return mirror.full() if two_way else mirror.pull(force=True)
+
+
+@pytest.mark.parametrize("two_way", [False, True])
+def test_links_out_devices_and_setuid_stay_there(lab: SyncLab, tmp_path: Path, *, two_way: bool) -> None:
+    (lab.host / "d").mkdir()
+    (lab.guest / "d").mkdir()
+    for name, target in (
+        ("absolute", "/etc/passwd"),
+        ("climbing", "../secret"),
+        ("d/deeper", "../../secret"),
+        ("d/sly", "x/../../../secret"),
+    ):
+        (lab.guest / name).symlink_to(target)
+    (lab.guest / "d/fine").symlink_to("../su")
+    (lab.guest / "su").write_text("#!/bin/sh\n")
+    (lab.guest / "su").chmod(0o6755)
+    (lab.guest / "sticky").mkdir()
+    (lab.guest / "sticky").chmod(0o3777)
+    os.mknod(lab.guest / "disk", stat.S_IFBLK | 0o666, os.makedev(8, 0))
+    os.mkfifo(lab.guest / "pipe")
+    report = pull(lab, two_way=two_way)
+    found = {str(path.relative_to(lab.host)): path.lstat().st_mode for path in lab.host.rglob("*")}
+    assert sorted(found) == ["d", "d/fine", "sticky", "su"]
+    assert stat.S_IMODE(found["su"]) == 0o755
+    assert stat.S_IMODE(found["sticky"]) == 0o777
+    assert sorted(skipped.split(":")[0] for skipped in report.skipped) == [
+        "absolute",
+        "climbing",
+        "d/deeper",
+        "d/sly",
+        "disk",
+        "pipe",
+    ]
+    assert not (tmp_path / "secret").exists()
+
+
+def test_a_link_on_the_host_is_no_way_out(lab: SyncLab, tmp_path: Path) -> None:
+    """The user's own link to a folder elsewhere, where the guest has made a folder of that name."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/file").write_text("mine")
+    (lab.host / "way").symlink_to(tmp_path / "elsewhere")
+    calm()
+    with lab.mirror() as mirror:
+        mirror.full()
+    (lab.guest / "way").unlink()
+    (lab.guest / "way").mkdir()
+    (lab.guest / "way/file").write_text("theirs")
+    report = pull(lab)
+    assert (tmp_path / "elsewhere/file").read_text() == "mine"
+    assert len(report.skipped) == 2
+
+
+def test_more_than_there_is_room_for_is_refused_before_anything_comes(
+    lab: SyncLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (lab.guest / "huge").open("wb") as file:
+        file.truncate(1 << 42)
+    (lab.guest / "small").write_text("1")
+    with pytest.raises(NoSpace, match="more than half of what is free"):
+        pull(lab)
+    assert list(lab.host.iterdir()) == []
+
+
+def test_control_characters_are_names_like_others(lab: SyncLab) -> None:
+    name = "\x1b[2J\x07\r\x7f"
+    (lab.guest / name).write_text("1")
+    pull(lab)
+    assert os.listdir(lab.host) == [name]
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "inside"),
+    [
+        ("a", "b", True),
+        ("a", "b/c/./d", True),
+        ("d/a", "../b", True),
+        ("d/e/a", "../../b", True),
+        ("a", "..", False),
+        ("d/a", "../../b", False),
+        ("a", "b/../c", False),
+        ("a", "/b", False),
+        ("a", "", False),
+    ],
+)
+def test_where_a_link_may_lead(path: str, target: str, *, inside: bool) -> None:
+    assert stays_inside(path, target) is inside
+
+
+def tar(*members: tarfile.TarInfo) -> bytes:
+    data = io.BytesIO()
+    with tarfile.open(fileobj=data, mode="w", format=tarfile.GNU_FORMAT) as archive:
+        for member in members:
+            archive.addfile(member, io.BytesIO(bytes(member.size)))
+    return data.getvalue()
+
+
+def member(name: str, size: int = 4, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.size, info.type, info.linkname = size if kind == tarfile.REGTYPE else 0, kind, target
+    return info
+
+
+class Liar:
+    """A guest whose shell is a script of ours: it lists one file and sends what it likes."""
+
+    def __init__(self, lab: SyncLab, listing: str, sent: bytes) -> None:
+        (lab.guest / "answer").write_bytes(sent)
+        answer = shlex.quote(str(lab.guest / "answer"))
+        self._script = f"""
+T=$1
+printf '\\n%s 0\\n' "$T"
+while IFS= read -r line; do
+  case $line in
+    *" list "*) printf '%s ' "$T"; printf '%s\\n' {shlex.quote(listing)};;
+    *) cat {answer};;
+  esac
+  printf '\\n%s 0\\n' "$T"
+done
+"""
+        self._lab = lab
+
+    def argv(self, command: tuple[str, ...]) -> list[str]:
+        return ["sh", "-c", self._script, "sh", command[-1]]
+
+    def pull(self) -> Report:
+        with Tree(str(self._lab.host)) as tree, Channel(self.argv, "/", "web") as channel:
+            return Mirror(tree, channel, Base(), "web", two_way=False).pull(force=True)
+
+
+LISTED = "81a4 4 5 0 0 ./wanted"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        tar(member("../escaped")),
+        tar(member("/tmp/escaped")),
+        tar(member("other")),
+        tar(member("wanted"), member("wanted")),
+        tar(member("wanted", size=3_000_000)),
+        b"no tar at all" * 100,
+        tar(member("l" * 200)) * 3,
+        b"".join(tar(member(f"d{number}", kind=tarfile.DIRTYPE))[:512] for number in range(50)),
+    ],
+    ids=["climbing", "absolute", "unasked", "twice", "grown", "garbage", "unasked-long", "endless"],
+)
+def test_a_guest_that_sends_something_else_is_refused(
+    lab: SyncLab, sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmmcompose.host.sync.channel._STALL_S", 0.3)
+    with pytest.raises(HostError, match="the guest sent"):
+        Liar(lab, LISTED, sent).pull()
+    assert {path.name for path in lab.host.iterdir()} <= {"wanted"}
+    assert not (lab.host.parent / "escaped").exists()
+    assert not Path("/tmp/escaped").exists()
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        member("wanted", kind=tarfile.SYMTYPE, target="/etc/passwd"),
+        member("wanted", kind=tarfile.LNKTYPE, target="/etc/passwd"),
+        member("wanted", kind=tarfile.CHRTYPE),
+        member("wanted", kind=tarfile.DIRTYPE),
+    ],
+    ids=["link", "hard-link", "device", "folder"],
+)
+def test_another_kind_than_was_listed_is_left_out(lab: SyncLab, info: tarfile.TarInfo) -> None:
+    report = Liar(lab, LISTED, tar(info)).pull()
+    assert report.fetched == 0
+    assert list(lab.host.iterdir()) == []
+    assert len(report.skipped) == 1
+
+
+@pytest.mark.parametrize("listing", ["81a4 x 5 0 0 ./a", "a1ff 4 5 0 0 ./a", "nothing"])
+def test_a_listing_that_is_none_is_refused(lab: SyncLab, listing: str) -> None:
+    with pytest.raises(HostError, match="in no way that is known"):
+        Liar(lab, listing, b"").pull()
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/escaped", "a/../../escaped", "./a//b"])
+def test_names_that_lead_out_are_not_asked_for(lab: SyncLab, name: str) -> None:
+    assert Liar(lab, f"81a4 4 5 0 0 {name}", tar(member("x"))).pull() == Report()
+    assert list(lab.host.iterdir()) == []
