@@ -4,6 +4,7 @@ import click
 
 from vmmcompose.cli import complete
 from vmmcompose.cli.invocation import Invocation, pass_invocation, print_json
+from vmmcompose.cli.mountchanges import diff, pull
 from vmmcompose.cli.project import find_record
 from vmmcompose.errors import UsageError, VmmError
 from vmmcompose.model.record import Record
@@ -22,7 +23,11 @@ Examples:
 
 @click.group()
 def mount() -> None:
-    """List the host directories in a VM, and renew them."""
+    """List the host directories in a VM, renew them, and bring the guest's changes back."""
+
+
+mount.add_command(diff)
+mount.add_command(pull)
 
 
 @mount.command(name="list")

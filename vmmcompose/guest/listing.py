@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from vmmcompose.model.mountsync import Change, Difference, Differences
 
 _SECOND = 1_000_000_000
+_SIZES, _TIMES = 1 << 62, 1 << 40
+"""What a system call takes: bytes, seconds."""
 STAGING = ".vmm-sync."
 """How names begin that are only there while something is on its way; they are never part of a mount."""
 CONFLICT = ".vmm-conflict"
@@ -90,6 +92,8 @@ def parse_listing(data: bytes, token: str) -> dict[str, Entry]:
             uid, gid, rest = int(fields[3]), int(fields[4]), fields[5]
         except (ValueError, IndexError) as error:
             raise NotAListing(record[:200]) from error
+        if not (0 <= size < _SIZES and abs(mtime) < _TIMES):
+            raise NotAListing(record[:200])
         name, _, shown = rest.partition(token)
         path = name.removeprefix("./")
         if path in {"", "."} or not is_path(path):

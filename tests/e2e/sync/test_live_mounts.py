@@ -1,6 +1,7 @@
 """Mounts kept in step with real guests: what is changed on the host is in the guest at once, whatever it is."""
 
 import hashlib
+import json
 import os
 import shutil
 import statistics
@@ -126,6 +127,48 @@ def test_a_thousand_files_at_once(host: Lab, site: Path) -> None:
     assert "part 4" not in told
     assert told.splitlines()[-3:] == ["100", "700", "../part 5/5.txt"]
     assert in_guest(host, "ls -A /mnt/site | grep vmm || echo none").strip() == "none"
+
+
+def test_what_the_guest_changed_is_shown_and_brought_back(host: Lab, site: Path) -> None:
+    (site / "page").write_text("1")
+    (site / "both").write_text("1")
+    with session(host) as opened:
+        opened.full()
+    in_guest(
+        host, "cd /mnt/site; echo there > page; echo there > both; mkdir up; echo 2 > up/load; ln -s /etc out"
+    )
+    (site / "both").write_text("of the host")
+    assert [line.split() for line in host.vmm("mount", "diff", "web", "site").stdout.splitlines()] == [
+        ["HOST", "GUEST", "PATH"],
+        ["changed", "changed", "both"],
+        ["-", "added", "out"],
+        ["-", "changed", "page"],
+        ["-", "added", "up"],
+        ["-", "added", "up/load"],
+    ]
+    done = host.vmm("mount", "pull", "web", "site", code=1)
+    assert "3 fetched" in done.stderr
+    assert "left out: out: a link that leads out of the directory" in done.stderr
+    assert "both" in done.stderr
+    assert (site / "page").read_text() == "there\n"
+    assert (site / "both").read_text() == "of the host"
+    host.vmm("mount", "pull", "web", "site", "--force")
+    assert (site / "both").read_text() == "there\n"
+    found = json.loads(host.vmm("mount", "diff", "web", "site", "--json").stdout)
+    assert [one["path"] for one in found["differences"]] == ["out"]
+    assert "no mount 'nosuch'" in host.vmm("mount", "pull", "web", "nosuch", code=64).stderr
+
+
+def test_what_a_guest_did_before_the_first_session_can_be_told(host: Lab) -> None:
+    """The image itself is what both sides had."""
+    site = host.project / "site"
+    host.vmm("stop", "web")
+    (site / "early").write_text("1")
+    host.vmm("mount", "sync", "web", "site", "--allow-data-loss")
+    host.vmm("start", "web")
+    in_guest(host, "echo there > /mnt/site/early")
+    found = json.loads(host.vmm("mount", "diff", "web", "site", "--json").stdout)["differences"]
+    assert found == [{"path": "early", "host": "", "guest": "changed", "conflict": False}]
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ import io
 import os
 import shlex
 import stat
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -85,6 +86,18 @@ def test_more_than_there_is_room_for_is_refused_before_anything_comes(
     with pytest.raises(NoSpace, match="more than half of what is free"):
         pull(lab)
     assert list(lab.host.iterdir()) == []
+
+
+def test_a_host_that_is_full_says_so(lab: SyncLab) -> None:
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "nr_inodes=3", "none", str(lab.host)), check=True)
+    try:
+        for number in range(9):
+            (lab.guest / f"{number}").write_text("1")
+        with pytest.raises(NoSpace, match="cannot write"):
+            pull(lab)
+        assert lab.leftovers() == []
+    finally:
+        subprocess.run(("umount", str(lab.host)), check=True)
 
 
 def test_control_characters_are_names_like_others(lab: SyncLab) -> None:
@@ -198,7 +211,10 @@ def test_another_kind_than_was_listed_is_left_out(lab: SyncLab, info: tarfile.Ta
     assert len(report.skipped) == 1
 
 
-@pytest.mark.parametrize("listing", ["81a4 x 5 0 0 ./a", "a1ff 4 5 0 0 ./a", "nothing"])
+@pytest.mark.parametrize(
+    "listing",
+    ["81a4 x 5 0 0 ./a", "a1ff 4 5 0 0 ./a", "nothing", "81a4 -1 5 0 0 ./a", f"81a4 1 {10**30} 0 0 ./a"],
+)
 def test_a_listing_that_is_none_is_refused(lab: SyncLab, listing: str) -> None:
     with pytest.raises(HostError, match="in no way that is known"):
         Liar(lab, listing, b"").pull()

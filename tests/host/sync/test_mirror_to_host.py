@@ -120,6 +120,15 @@ def test_a_push_in_two_ways_does_not_run_over_the_guest(lab: SyncLab) -> None:
         assert sorted(os.listdir(lab.guest / "d")) == ["unseen"]
 
 
+def test_the_guests_side_of_a_conflict_has_a_name_of_any_length(lab: SyncLab) -> None:
+    for side in (lab.host, lab.guest):
+        write(side / ("n" * 255), side.name)
+    with lab.mirror(two_way=True) as mirror:
+        assert mirror.full().conflicts == ("n" * 255,)
+    (kept,) = lab.host.glob("*.vmm-conflict")
+    assert kept.read_text() == "guest"
+
+
 def test_an_empty_guest_deletes_nothing_here(lab: SyncLab) -> None:
     """As it would look if the mount were not mounted."""
     in_step(lab)

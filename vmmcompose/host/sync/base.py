@@ -20,18 +20,23 @@ class Base:
         self._names: dict[str, set[str]] = {}
         for path, entry in (entries or {}).items():
             self.put(path, entry)
+        self.changed = False
+        """Whether it says something else than what was kept."""
 
     def put(self, path: str, entry: Entry) -> None:
         """Both sides are so now."""
         if path not in self.entries:
             above, _, name = path.rpartition("/")
             self._names.setdefault(above, set()).add(name)
-        self.entries[path] = entry
+        if self.entries.get(path) != entry:
+            self.entries[path] = entry
+            self.changed = True
 
     def forget(self, path: str) -> None:
         """Neither side has it now, nor anything below it."""
         for below in [*self.below(path), path]:
             if self.entries.pop(below, None) is not None:
+                self.changed = True
                 above, _, name = below.rpartition("/")
                 self._names[above].discard(name)
                 if not self._names[above]:

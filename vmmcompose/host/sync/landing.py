@@ -7,12 +7,14 @@ link leads below the directory or is left out. Everything belongs to whom the di
 it takes the place of.
 """
 
+import errno
 import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
+from vmmcompose.errors import HostError
 from vmmcompose.guest.listing import CONFLICT, STAGING, Entry
 from vmmcompose.host.files import failed
 from vmmcompose.host.inroot import FOLDER
@@ -21,6 +23,13 @@ from vmmcompose.host.sync.tree import Tree
 
 _READ = 1 << 18
 _BITS = 0o777
+_NAME_BYTES = 255
+_NO_FOLDER = {
+    errno.ENOENT: "its folder is not there",
+    errno.ENOTDIR: "its folder is none",
+    errno.ELOOP: "a link stands in its path",
+    errno.ENAMETOOLONG: "its path is too long",
+}
 
 
 class Landing:
@@ -118,24 +127,30 @@ class Landing:
     def _parent(self, path: str) -> Iterator[tuple[int | None, str]]:
         """The folder that a path is in and its name there; no folder and the reason where there is none."""
         above, _, name = path.rpartition("/")
-        try:
-            with self._tree.folder(above) as folder:
-                yield folder, name
+        with ExitStack() as stack:
+            try:
+                folder = stack.enter_context(self._tree.folder(above))
+            except OSError as error:
+                reason = _NO_FOLDER.get(error.errno or 0)
+                if reason is None:
+                    raise self._failed(path, error) from error
+                yield None, reason
                 return
-        except FileNotFoundError:
-            reason = "its folder is not there"
-        except NotADirectoryError:
-            reason = "its folder is none"
-        except OSError as error:
-            if error.errno is None or not _is_link_error(error):
-                raise failed(f"cannot write {self._tree.source}/{path}", error) from error
-            reason = "a link stands in its path"
-        yield None, reason
+            try:
+                yield folder, name
+            except OSError as error:
+                raise self._failed(path, error) from error
+
+    def _failed(self, path: str, error: OSError) -> HostError:
+        return failed(f"cannot write {ascii(path)[1:-1]} in {self._tree.source}", error)
 
 
 def aside(path: str, vm: str) -> str:
     """The name that a guest's side of a conflict is kept under."""
-    return f"{path}.{vm}{CONFLICT}"
+    above, slash, name = path.rpartition("/")
+    ending = f".{vm}{CONFLICT}"
+    fits = os.fsencode(name)[: _NAME_BYTES - len(ending)]
+    return f"{above}{slash}{os.fsdecode(fits)}{ending}"
 
 
 def stays_inside(path: str, target: str) -> bool:
@@ -154,12 +169,6 @@ def stays_inside(path: str, target: str) -> bool:
 
 def _temporary() -> str:
     return f"{STAGING}{secrets.token_hex(6)}"
-
-
-def _is_link_error(error: OSError) -> bool:
-    import errno
-
-    return error.errno in {errno.ELOOP, errno.ENAMETOOLONG, errno.EXDEV}
 
 
 def _rename(folder: int, temp: str, name: str) -> str:
@@ -184,10 +193,7 @@ def _fill(file: int, channel: Channel, size: int) -> None:
             continue
         view = memoryview(data)
         while view:
-            try:
-                view = view[os.write(file, view) :]
-            except OSError as error:
-                raise failed("cannot write what the guest sent", error) from error
+            view = view[os.write(file, view) :]
     os.ftruncate(file, size)
 
 

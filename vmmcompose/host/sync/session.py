@@ -106,8 +106,11 @@ class Session:
 
     def _keep(self) -> None:
         """What the guest might still lose in a crash must not be remembered as being there: it would seem deleted."""
+        if not self._base.changed:
+            return
         self.channel.ask(syncscript.FLUSH)
         write_base(self._paths.mount_base(self._spec.name, self._mount.tag), self._base.entries)
+        self._base.changed = False
 
 
 def owner_ids(mount: Mount) -> tuple[int, int] | None:
