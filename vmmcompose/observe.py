@@ -106,6 +106,7 @@ def observe(settings: Settings, desired: Desired, paths: Paths, *, contents: boo
         images=images,
         kernels=kernels,
         sources=_sources(desired, contents=contents),
+        filtered=_filtered(desired) if contents else {},
         leftovers=stored.leftovers(paths),
         folders=stored.folders(paths),
         foreign_images=_images_by_path(desired),
@@ -151,7 +152,9 @@ def observe_recorded(settings: Settings, desired: Desired, paths: Paths) -> Obse
             for record in started
         },
         mounts={
-            (record.spec.name, mount.tag): MountImage(mount.source, mount.mode, "")
+            (record.spec.name, mount.tag): MountImage(
+                mount.source, mount.mode, "", mount.sync, mount.ignore, mount.owner
+            )
             for record in started
             for mount in record.spec.mounts
         },
@@ -223,7 +226,8 @@ def _sources(desired: Desired, *, contents: bool) -> dict[str, Source]:
     found: dict[str, Source] = {}
     for vm in desired.vms:
         for mount in vm.mounts:
-            known, digest = found.get(mount.source), contents and mount.mode == "ro"
+            known = found.get(mount.source)
+            digest = contents and not mount.ignore and (mount.mode == "ro" or mount.sync != "none")
             if known is None or (digest and not known.digest):
                 found[mount.source] = sources.read_directory(mount.source, digest=digest)
         named = [key for key in vm.ssh_keys if key.startswith("/")]
@@ -231,6 +235,16 @@ def _sources(desired: Desired, *, contents: bool) -> dict[str, Source]:
         named += [script.source for script in vm.provision if script.source]
         found |= {path: sources.read_file(path) for path in named}
     return found
+
+
+def _filtered(desired: Desired) -> dict[tuple[str, tuple[str, ...]], str]:
+    wanted = {
+        (mount.source, mount.ignore)
+        for vm in desired.vms
+        for mount in vm.mounts
+        if mount.ignore and (mount.mode == "ro" or mount.sync != "none")
+    }
+    return {key: sources.read_filtered(*key) for key in sorted(wanted)}
 
 
 def _images_by_path(desired: Desired) -> dict[str, Image]:

@@ -28,7 +28,7 @@ from vmmcompose.drivers.firecracker.config import (
     calls,
     load_calls,
     snapshot_call,
-    update_drive,
+    swap_drive,
 )
 from vmmcompose.model.desired import Attachment, Mount
 from vmmcompose.model.observed import Kernel
@@ -130,7 +130,7 @@ def _calls(spec: VmSpec, kernel: Kernel, version: tuple[int, int, int]) -> tuple
         RESUME,
         PRESS_KEYS,
         *load_calls(launch, files, version, catch_up=True),
-        *(update_drive(index, "/m/tag.ext4") for index in range(len(spec.mounts))),
+        *(swap_drive(index, "/m/tag.ext4") for index in range(len(spec.mounts))),
     )
 
 

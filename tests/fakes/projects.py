@@ -7,7 +7,7 @@ from known_drivers import CAPABILITIES
 from simulated_host import SimulatedHost
 
 from vmmcompose.model.desired import Dependency, Desired, DesiredVm, Forward, Mount
-from vmmcompose.model.observed import RuleSet
+from vmmcompose.model.observed import RuleSet, Source
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Plan
 from vmmcompose.plan import make_plan
@@ -92,6 +92,12 @@ def _lose_mount(host: SimulatedHost) -> None:
     host.mounts.clear()
 
 
+def _edit_folders(host: SimulatedHost) -> None:
+    """Somebody saved a file in each mounted folder."""
+    for image in host.mounts.values():
+        host.sources[image.source] = Source("directory", f"edited after {image.digest}")
+
+
 def _lose_volume(host: SimulatedHost) -> None:
     if host.volumes:
         del host.volumes[min(host.volumes)]
@@ -126,6 +132,7 @@ DAMAGES: Mapping[str, Callable[[SimulatedHost], None]] = {
     "half a copy left": _half_a_copy,
     "disk deleted": _lose_disk,
     "mounts deleted": _lose_mount,
+    "folders edited": _edit_folders,
     "volume deleted": _lose_volume,
     "forwarding off": _forwarding_off,
     "paused": _pause,

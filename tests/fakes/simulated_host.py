@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import assert_never
 
+from simulated_disks import filtered, made_image, provisioned
+from simulated_links import synced_links
 from step_orders import in_another_order
 
-from vmmcompose.guest.scripts import script_digest
 from vmmcompose.model.actions import (
     Action,
     BuildMount,
@@ -33,14 +34,16 @@ from vmmcompose.model.actions import (
     StageDisks,
     StartVm,
     StopVm,
+    SwapMount,
     SweepFile,
+    SyncMount,
     SyncNetwork,
     UpdatePeers,
     WaitVm,
     WriteGuestFiles,
     WriteRecord,
 )
-from vmmcompose.model.desired import Desired, Provision
+from vmmcompose.model.desired import Desired, Mount, Provision
 from vmmcompose.model.observed import (
     Disk,
     DiskInfo,
@@ -59,8 +62,7 @@ from vmmcompose.model.plan import Plan
 from vmmcompose.model.record import NETWORKED, Process, Record
 from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import VmSpec
-from vmmcompose.network.addresses import bridge_address, bridge_mac
-from vmmcompose.network.compare import bridge_alias, tap_alias
+from vmmcompose.network.compare import tap_alias
 from vmmcompose.network.rules import wanted_rules
 
 MIB = 1024 * 1024
@@ -114,6 +116,7 @@ class SimulatedHost:
             rules=self.rules,
             disks=dict(self.disks),
             mounts=dict(self.mounts),
+            filtered=filtered(self.sources, desired),
             volumes={
                 name: image
                 for (project, name), image in self.volumes.items()
@@ -179,8 +182,16 @@ class SimulatedHost:
                 info = disk.info or DiskInfo(spec.image, "")
                 self.disks[spec.name] = replace(disk, info=replace(info, files_digest=digest))
             case BuildMount(name, mount):
-                source = self.sources.get(mount.source, Source("directory", f"digest of {mount.source}"))
-                self.mounts[name, mount.tag] = MountImage(mount.source, mount.mode, source.digest)
+                self._build(name, mount)
+            case SwapMount(spec, mount):
+                self._assert_in_guest(spec, mount)
+                assert mount.mode == "ro", "what a guest may write is never taken from under it"
+                self._build(spec.name, mount)
+            case SyncMount(spec, mount):
+                self._assert_in_guest(spec, mount)
+                assert mount.sync != "none"
+                assert self.mounts[spec.name, mount.tag].source == mount.source
+                self._build(spec.name, mount)
             case DeleteMount():
                 self.mounts.pop((action.name, action.tag), None)
             case CreateVolume(project, volume, size_mib):
@@ -243,6 +254,14 @@ class SimulatedHost:
             case _:
                 assert_never(action)
 
+    def _build(self, name: str, mount: Mount) -> None:
+        self.mounts[name, mount.tag] = made_image(self.sources, mount)
+
+    def _assert_in_guest(self, spec: VmSpec, mount: Mount) -> None:
+        assert spec.id in self.processes, "a mount is renewed in a running guest"
+        assert spec.id not in self.paused
+        assert (spec.name, mount.tag) in self.mounts, "there is a drive to renew"
+
     def open_volumes(self) -> list[tuple[str, str, str]]:
         """What the running VMs have open."""
         return [held for vm_id in self.processes for held in self.held.get(vm_id, ())]
@@ -271,30 +290,11 @@ class SimulatedHost:
     def _provision(self, spec: VmSpec, script: Provision) -> None:
         assert spec.id in self.processes, "a script runs in a running guest"
         assert spec.id not in self.paused
-        disk = self.disks[spec.name]
-        info = disk.info or DiskInfo(spec.image, "")
-        digest = script_digest(script.content)
-        assert digest not in info.provisioned, "a script is run once per content and disk"
-        info = replace(info, provisioned=(*info.provisioned, digest))
-        self.disks[spec.name] = replace(disk, info=info)
+        self.disks[spec.name] = provisioned(self.disks[spec.name], spec, script)
 
     def _sync(self) -> None:
         active = [record for record in self.records.values() if record.state in NETWORKED]
         self.rules = wanted_rules(active, self.settings)
-        bridge = self.settings.bridge_name
-        if active:
-            self.links[bridge] = Link(
-                bridge,
-                "bridge",
-                bridge_alias(self.settings),
-                mac=bridge_mac(self.settings),
-                up=True,
-                addresses=(bridge_address(self.settings),),
-            )
-            for name, link in self.links.items():
-                if link.alias.startswith("vmm:") and link.kind == "tun" and not link.master:
-                    self.links[name] = replace(link, master=bridge)
-            self.facts = replace(self.facts, ip_forward=True, route_localnet=True)
-        else:
-            self.links.pop(bridge, None)
-            self.facts = replace(self.facts, route_localnet=False)
+        self.links = synced_links(self.links, self.settings, wanted=bool(active))
+        forwarding = self.facts.ip_forward or bool(active)
+        self.facts = replace(self.facts, ip_forward=forwarding, route_localnet=bool(active))

@@ -1,6 +1,5 @@
 """One short function per action, chosen by one `match`."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -9,12 +8,12 @@ from typing import assert_never
 
 from vmmcompose.apply.context import Context, Progress, now
 from vmmcompose.apply.guests import pause_vm, resume_vm, set_clock, start_vm, stop_vm, update_peers, wait_vm
+from vmmcompose.apply.mounts import build_mount, delete_mount, swap_mount, sync_mount
 from vmmcompose.apply.provision import run_provision
 from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.guest import FSTAB, guest_files, removals
-from vmmcompose.host import disks, ext4, keys, locks, mounts, network, records, snapshots, stored, volumes
-from vmmcompose.host.files import make_dir, remove_tree
-from vmmcompose.host.sync.base import of_directory, write_base
+from vmmcompose.host import disks, ext4, keys, locks, network, records, snapshots, stored, volumes
+from vmmcompose.host.files import make_dir, remove_tree, unlink
 from vmmcompose.model.actions import (
     Action,
     BuildMount,
@@ -36,7 +35,9 @@ from vmmcompose.model.actions import (
     StageDisks,
     StartVm,
     StopVm,
+    SwapMount,
     SweepFile,
+    SyncMount,
     SyncNetwork,
     UpdatePeers,
     WaitVm,
@@ -74,6 +75,10 @@ def run_action(context: Context, action: Action, progress: Progress) -> None:  #
             build_mount(context, action, progress)
         case DeleteMount():
             delete_mount(context, action)
+        case SwapMount():
+            swap_mount(context, action, progress)
+        case SyncMount():
+            sync_mount(context, action, progress)
         case CreateVolume():
             volumes.create_volume(context.paths, action.project, action.volume, action.size_mib)
         case GrowVolume():
@@ -168,7 +173,7 @@ def _root_disk(context: Context, name: str) -> Iterator[None]:
 def delete_disk(context: Context, action: DeleteDisk) -> None:
     """Deletes a root disk and its sidecar."""
     for path in (context.paths.disk(action.name), context.paths.disk_info(action.name)):
-        _unlink(path)
+        unlink(path)
 
 
 def write_guest_files(context: Context, action: WriteGuestFiles) -> None:
@@ -197,39 +202,14 @@ def write_guest_files(context: Context, action: WriteGuestFiles) -> None:
     stored.write_disk_info(paths, spec.name, replace(info, files_digest=action.digest))
 
 
-def build_mount(context: Context, action: BuildMount, progress: Progress) -> None:
-    """Makes a mount's image."""
-    paths, mount = context.paths, action.mount
-    make_dir(
-        paths.mount_dir(action.name), 0o755
-    )  # the images in it are root's, what they are made from is not
-    progress(f"packing {mount.source}")
-    base = paths.mount_base(action.name, mount.tag)
-    before = of_directory(mount.source) if mount.mode == "rw" else None
-    _unlink(base)
-    mounts.build_mount(mount, paths.mount(action.name, mount.tag), paths.mount_info(action.name, mount.tag))
-    if before is not None:  # what the guest changes from now on can be told from what is changed here
-        write_base(base, before)
-
-
-def delete_mount(context: Context, action: DeleteMount) -> None:
-    """Deletes a mount's image; the sidecar first, so that half a deletion reads as none."""
-    for path in (
-        context.paths.mount_base(action.name, action.tag),
-        context.paths.mount_info(action.name, action.tag),
-        context.paths.mount(action.name, action.tag),
-    ):
-        _unlink(path)
-
-
 def delete_vm(context: Context, action: DeleteVm) -> None:
     """Deletes all files of a VM, the record last: until then the next plan sees it."""
     paths = context.paths
-    _unlink(paths.socket(action.vm_id))
+    unlink(paths.socket(action.vm_id))
     name = action.name
     for folder in (paths.mount_dir(name), paths.snapshots(name), paths.logs(name), paths.vm_dir(name)):
         remove_tree(folder)
-    _unlink(paths.known_hosts(action.name))
+    unlink(paths.known_hosts(action.name))
     records.delete_record(paths, action.name)
 
 
@@ -239,12 +219,3 @@ def sweep_file(context: Context, action: SweepFile) -> None:
     if not path.is_relative_to(context.paths.root):
         raise HostError(f"{path} is not below {context.paths.root}")
     remove_tree(path)
-
-
-def _unlink(path: PurePosixPath) -> None:
-    try:
-        os.unlink(str(path))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise HostError(f"cannot delete {path}: {error.strerror}") from error

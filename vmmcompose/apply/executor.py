@@ -21,6 +21,7 @@ from vmmcompose.model.actions import (
     GrowDisk,
     GrowVolume,
     StageDisks,
+    SwapMount,
     WriteGuestFiles,
 )
 from vmmcompose.model.plan import Event, Outcome, Plan, Step
@@ -29,7 +30,16 @@ THREADS = 64
 """Steps at once; most of them wait for guests."""
 DISK_STEPS = 4
 """Disk steps at once: more only make each other slower."""
-_HEAVY = (CreateDisk, GrowDisk, WriteGuestFiles, BuildMount, StageDisks, CreateVolume, GrowVolume)
+_HEAVY = (
+    CreateDisk,
+    GrowDisk,
+    WriteGuestFiles,
+    BuildMount,
+    SwapMount,
+    StageDisks,
+    CreateVolume,
+    GrowVolume,
+)
 
 Emit = Callable[[Event], None]
 

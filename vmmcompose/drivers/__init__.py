@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import cast
 
-from vmmcompose.drivers.base import Driver, Snapshotter
+from vmmcompose.drivers.base import Driver, Snapshotter, Swapper
 from vmmcompose.errors import DriverError, UsageError
 from vmmcompose.model.capabilities import Capabilities
 
@@ -42,6 +42,18 @@ def snapshotter(name: str) -> Snapshotter:
             hint="`vmm image snapshot` keeps a stopped VM's disk as an image, whatever the hypervisor",
         )
     return cast("Snapshotter", found)
+
+
+def swapper(name: str) -> Swapper:
+    """The driver of this name, for the drives of running guests.
+
+    Raises:
+        DriverError: it cannot give them other files.
+    """
+    found = driver(name)
+    if not found.capabilities.swap_drive:
+        raise DriverError(f"hypervisor {name} cannot give a running guest's drive another file")
+    return cast("Swapper", found)
 
 
 class _Capabilities(Mapping[str, Capabilities]):

@@ -101,3 +101,16 @@ class Snapshotter(Protocol):
 
     def snapshot_fault(self, binary: str, files: MemoryFiles) -> str:
         """Why this program cannot load these files, as far as they say it themselves; empty where it can."""
+
+
+class Swapper(Protocol):
+    """What a driver with the capability `swap_drive` does besides."""
+
+    def swap_drive(self, paths: Paths, vm_id: str, position: int, path: str) -> None:
+        """Give the drive of a running guest's read-only mount another file, or the same at its new size.
+
+        `position` is the mount's in the spec, counted from 0. The guest must not have it mounted meanwhile.
+
+        Raises:
+            DriverError: refused, or no answer; the drive has its old file then.
+        """

@@ -59,7 +59,7 @@ def replacing(path: PathLike, what: str) -> Iterator[Path]:
     try:
         temp.unlink(missing_ok=True)
         yield temp
-        _flush(temp)
+        sync_file(temp)
         temp.rename(path)
         sync_dir(temp.parent)
     except OSError as error:
@@ -155,12 +155,27 @@ def _mounted_below(path: Path) -> str:
 
 def sync_dir(path: PathLike) -> None:
     """Flushes a folder, so that names made or removed in it survive a power cut."""
-    _flush(Path(path))
+    sync_file(path)
 
 
-def _flush(path: Path) -> None:
+def sync_file(path: PathLike) -> None:
+    """Flushes a file to the disk. Raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def unlink(path: PathLike) -> None:
+    """Deletes a file; a missing one is no error.
+
+    Raises:
+        HostError: the system refused.
+    """
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise failed(f"cannot delete {os.fspath(path)}", error) from error

@@ -26,6 +26,14 @@ def read_directory(path: str, *, digest: bool) -> Source:
         return Source("unreadable")
 
 
+def read_filtered(path: str, ignore: tuple[str, ...]) -> str:
+    """The digest of what a mount takes of a directory; empty where it cannot be read."""
+    try:
+        return survey(path, ignore).digest
+    except HostError:
+        return ""
+
+
 def read_file(path: str) -> Source:
     """A small file's content; a bigger one than `FILE_LIMIT` counts as `other`."""
     kind = _kind(path)

@@ -55,9 +55,12 @@ def read_mount(paths: Paths, name: str, tag: str) -> MountImage | None:
     info = paths.mount_info(name, tag)
     if not os.path.exists(str(paths.mount(name, tag))) or not os.path.exists(str(info)):
         return None
-    found = [_read_json(info).get(key) for key in ("source", "mode", "digest")]
-    source, mode, digest = (item if isinstance(item, str) else "" for item in found)
-    return MountImage(source, mode, digest)
+    found = _read_json(info)
+    texts = [found.get(key) for key in ("source", "mode", "digest", "sync", "owner")]
+    source, mode, digest, sync, owner = (item if isinstance(item, str) else "" for item in texts)
+    ignore = found.get("ignore")
+    patterns = tuple(map(str, ignore)) if isinstance(ignore, list) else ()
+    return MountImage(source, mode, digest, sync or "none", patterns, owner)
 
 
 def mount_tags(paths: Paths, name: str) -> list[str]:

@@ -1,11 +1,13 @@
-"""One walk over a host directory: what it holds, as a digest and as the room it takes in an image."""
+"""One walk over a host directory: what of it goes into a guest, as a digest and as the room it takes in an image."""
 
 import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from vmmcompose.guest.ignoring import Rules
 from vmmcompose.host.files import PathLike, failed
+from vmmcompose.host.sync.tree import Tree
 
 _BLOCK = 4096
 _SHORT_LINK = 59
@@ -23,10 +25,12 @@ class Survey:
     """Bytes in an image, counting of a sparse file only what it occupies here."""
     apparent: int
     """Bytes in an image if no file were sparse."""
+    whole: bool = True
+    """Whether nothing in it is left out."""
 
 
-def survey(folder: PathLike) -> Survey:
-    """Walks a directory without following links.
+def survey(folder: PathLike, ignore: tuple[str, ...] = ()) -> Survey:
+    """Walks a directory without following links; what `ignore` and its `.vmmignore` say is not looked at.
 
     The digest is of paths, modes, owners, link targets and, but for folders, sizes and modification times: a
     file that comes and goes changes its folder's time and nothing that a guest would see.
@@ -38,8 +42,9 @@ def survey(folder: PathLike) -> Survey:
 
     digest = blake2b(digest_size=20)
     inodes = allocated = apparent = 0
+    walk = Walk(folder, ignore)
     try:
-        for path, status, link in _walk(os.fsencode(folder)):
+        for path, status, link in walk:
             is_dir = stat.S_ISDIR(status.st_mode)
             times = b"" if is_dir else b"%d %d" % (status.st_size, status.st_mtime_ns)
             owner = b"%o %d %d %d" % (status.st_mode, status.st_uid, status.st_gid, status.st_rdev)
@@ -50,32 +55,55 @@ def survey(folder: PathLike) -> Survey:
             allocated += min(full, status.st_blocks * 512 + _BLOCK) if stat.S_ISREG(status.st_mode) else full
     except OSError as error:
         raise failed(f"cannot read the directory {os.fspath(folder)}", error) from error
-    return Survey(digest.hexdigest(), inodes, allocated, apparent)
+    return Survey(digest.hexdigest(), inodes, allocated, apparent, whole=not walk.left_out)
 
 
-def _walk(top: bytes) -> Iterator[Line]:
-    """Every path below `top`, in an order that depends on names alone, without what vanishes meanwhile."""
-    yield b"", os.stat(top), b""
-    pending = [b""]
-    while pending:
-        relative = pending.pop()
-        try:
-            with os.scandir(os.path.join(top, relative)) as entries:
-                ordered = sorted(entries, key=lambda entry: entry.name)
-        except FileNotFoundError:
-            if not relative:
-                raise
-            continue
-        for entry in ordered:
-            name = os.path.join(relative, entry.name)
+class Walk:
+    """Every path below a directory, in an order that depends on names alone, without what vanishes meanwhile.
+
+    The directory itself comes first, as an empty path.
+
+    Raises:
+        HostError: its own rules of what to ignore cannot be read.
+    """
+
+    def __init__(self, folder: PathLike, ignore: tuple[str, ...] = ()) -> None:
+        self.left_out = 0
+        """How many files and folders were ignored so far."""
+        self._top = os.fsencode(folder)
+        self._rules = _rules(folder, ignore)
+
+    def __iter__(self) -> Iterator[Line]:
+        """Raises OSError: it cannot be read, as a whole or in part."""
+        yield b"", os.stat(self._top), b""
+        pending = [b""]
+        while pending:
+            relative = pending.pop()
             try:
-                status = entry.stat(follow_symlinks=False)
-                link = os.readlink(entry.path) if stat.S_ISLNK(status.st_mode) else b""
+                with os.scandir(os.path.join(self._top, relative)) as entries:
+                    ordered = sorted(entries, key=lambda entry: entry.name)
             except FileNotFoundError:
+                if not relative:
+                    raise
                 continue
-            if stat.S_ISDIR(status.st_mode):
-                pending.append(name)
-            yield name, status, link
+            for entry in ordered:
+                name = os.path.join(relative, entry.name)
+                if self._rules.ignores(os.fsdecode(name), folder=entry.is_dir(follow_symlinks=False)):
+                    self.left_out += 1
+                    continue
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                    link = os.readlink(entry.path) if stat.S_ISLNK(status.st_mode) else b""
+                except FileNotFoundError:
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    pending.append(name)
+                yield name, status, link
+
+
+def _rules(folder: PathLike, ignore: tuple[str, ...]) -> Rules:
+    with Tree(os.path.realpath(folder), ignore) as tree:
+        return tree.rules
 
 
 def _room(status: os.stat_result) -> int:

@@ -4,7 +4,16 @@ import re
 from typing import Any, Literal
 
 from vmmcompose.manifest.locations import guest_path, host_path, mount_source
-from vmmcompose.manifest.report import BAD, BadValueError, Report, is_bad, quoted, shown, subject
+from vmmcompose.manifest.report import (
+    BAD,
+    BadValueError,
+    Report,
+    has_control,
+    is_bad,
+    quoted,
+    shown,
+    subject,
+)
 from vmmcompose.manifest.source import At
 from vmmcompose.model.desired import GuestFile, Mount
 
@@ -23,8 +32,10 @@ def mount(value: Any, base_dir: str) -> Mount:  # noqa: ANN401 - both forms
     Raises:
         BadValueError: it is none.
     """
+    more: dict[str, Any] = {}
     if isinstance(value, dict):
         source, tag, mode = value["source"], value["tag"], value.get("mode", "rw")
+        more = _kept_in_step(value, mode)
     else:
         source, tag, mode = _split(value)
     if not _TAG.fullmatch(tag) or len(tag) > _TAG_LENGTH:
@@ -35,7 +46,30 @@ def mount(value: Any, base_dir: str) -> Mount:  # noqa: ANN401 - both forms
     if tag.startswith("vmm-"):
         message = f"has the tag {quoted(tag)}; those with `vmm-` belong to vmm itself"
         raise BadValueError("mount-tag", message, inside="tag")
-    return Mount(tag, mount_source(source, base_dir), mode)
+    return Mount(tag, mount_source(source, base_dir), mode, **more)
+
+
+def _kept_in_step(value: dict[str, Any], mode: str) -> dict[str, Any]:
+    """The keys that only the long form has."""
+    sync = value.get("sync", "none")
+    if sync != "none" and mode == "ro":
+        hint = "leave `mode` out; what the guest writes there goes when the host's side changes"
+        hint = "leave `mode` out" if sync == "two-way" else hint
+        raise BadValueError("mount-sync", f"has `sync: {sync}`, which needs `mode: rw`", hint, inside="sync")
+    ignore = tuple(pattern for pattern in value.get("ignore", ()) if pattern is not BAD)
+    for pattern in ignore:
+        if has_control(pattern):
+            raise BadValueError(
+                "mount-ignore", f"has the pattern {shown(pattern)} with a control character", inside="ignore"
+            )
+        if not pattern.strip() or pattern in ("!", "/"):
+            raise BadValueError(
+                "mount-ignore", f"has the pattern {shown(pattern)}, which matches nothing", inside="ignore"
+            )
+    owner = value.get("owner", "")
+    if owner:
+        _owner(owner)
+    return {"sync": sync, "ignore": ignore, "owner": owner}
 
 
 def mounts(values: list[Any], at: At, report: Report, base_dir: str) -> tuple[Mount, ...]:

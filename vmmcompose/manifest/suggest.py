@@ -12,6 +12,8 @@ _ALIASES = {
     "env": "environment envs variables",
     "ports": "port forwards forward port_forwards expose publish",
     "mounts": "mount shares share binds bind_mounts",
+    "sync": "watch live mirror in_step",
+    "ignore": "ignored exclude excludes skip",
     "volumes": "volume disks data named_volumes",
     "provision": "provisioning provisioner setup init user_data cloud_init commands run_once",
     "restart": "restart_policy restart_on policy",

@@ -67,6 +67,22 @@ class DeleteMount:
 
 
 @dataclass(frozen=True, slots=True)
+class SwapMount:
+    """Make a read-only mount's image anew and put it in the place of the one that a running guest has mounted."""
+
+    spec: VmSpec
+    mount: Mount
+
+
+@dataclass(frozen=True, slots=True)
+class SyncMount:
+    """Compare a mount in a running guest with its host directory, and carry over what differs."""
+
+    spec: VmSpec
+    mount: Mount
+
+
+@dataclass(frozen=True, slots=True)
 class CreateVolume:
     """Make a project's volume, empty."""
 
@@ -218,6 +234,8 @@ Action = (
     | WriteGuestFiles
     | BuildMount
     | DeleteMount
+    | SwapMount
+    | SyncMount
     | CreateVolume
     | GrowVolume
     | DeleteVolume

@@ -20,3 +20,5 @@ class Capabilities:
     needs_kvm: bool = False
     pause: bool = False
     snapshot: bool = False
+    swap_drive: bool = False
+    """Whether a running guest's drive can be given another file."""

@@ -91,11 +91,17 @@ class VolumeImage:
 
 @dataclass(frozen=True, slots=True)
 class MountImage:
-    """A mount's image on the host, made from `source` when that had `digest`; all empty where nobody can tell."""
+    """A mount's image on the host, made from `source` when that had `digest`; all empty where nobody can tell.
+
+    One that is kept in step has what it was last in step with.
+    """
 
     source: str
     mode: str
     digest: str
+    sync: str = "none"
+    ignore: tuple[str, ...] = ()
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +176,8 @@ class Observed:
     images: Mapping[str, Image] = field(default_factory=dict)
     kernels: Mapping[str, Kernel] = field(default_factory=dict)
     sources: Mapping[str, Source] = field(default_factory=dict)
+    filtered: Mapping[tuple[str, tuple[str, ...]], str] = field(default_factory=dict)
+    """By a mounted folder's path and what a mount ignores of it: the digest of the rest."""
     leftovers: tuple[str, ...] = ()
     """Temporary files below the data folder that an interrupted command left, as absolute paths."""
     folders: frozenset[str] = frozenset()

@@ -60,7 +60,7 @@ def check_vm(
     replaced: bool,
 ) -> list[Problem]:
     """Everything about one VM that this host cannot give it."""
-    problems = _check_image(spec, view, observed, replaced=replaced) + _check_mounts(spec, observed)
+    problems = _check_image(spec, view, observed, replaced=replaced) + check_mounts(spec, observed)
     problems += [] if replaced else check_disk(spec, view)
     limits = capabilities.get(spec.driver)
     if limits is None:
@@ -134,7 +134,8 @@ def check_disk(spec: VmSpec, view: VmView, severity: Severity = "error") -> list
     ]
 
 
-def _check_mounts(spec: VmSpec, observed: Observed) -> list[Problem]:
+def check_mounts(spec: VmSpec, observed: Observed) -> list[Problem]:
+    """Directories to mount that cannot be read."""
     problems = []
     words = {
         "missing": "does not exist",

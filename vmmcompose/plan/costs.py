@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
-from vmmcompose.model.desired import KEYS, Forward
+from vmmcompose.model.desired import KEYS, Forward, Mount
 from vmmcompose.model.observed import Observed
 from vmmcompose.model.peers import Peers, peers_of
 from vmmcompose.model.plan import Reason
@@ -47,7 +47,10 @@ COSTS: Mapping[str, Cost] = {
     "files": "restart",
     "image": "replace",
 }
-"""Every field that is compared. `resolvers` is not: a laptop's name servers change with its network."""
+"""Every field that is compared, with its dearest cost.
+
+`resolvers` is not: a laptop's name servers change with its network.
+"""
 
 SECRET_FIELDS = ("env", "files", "provision")
 NAMES = {**KEYS, "driver": "hypervisor", "added_ports": "ports"}
@@ -66,12 +69,12 @@ class Difference:
 def diff_specs(old: VmSpec, new: VmSpec, *, sealed: bool = False) -> tuple[Difference, ...]:
     """What changes from `old` to `new`; `sealed` leaves out the secret fields, which were not seen."""
     found = []
-    for name, cost in COSTS.items():
+    for name in COSTS:
         if sealed and name in SECRET_FIELDS:
             continue
         before, after = getattr(old, name), getattr(new, name)
         if before != after:
-            found.append(Difference(name, cost, _reasons(name, before, after)))
+            found.append(Difference(name, _cost(name, before, after), _reasons(name, before, after)))
     return tuple(found)
 
 
@@ -89,6 +92,28 @@ def show_forward(forward: Forward) -> str:
     bind = f"{forward.bind}:" if forward.bind else ""
     protocol = "" if forward.protocol == "tcp" else f"/{forward.protocol}"
     return f"{bind}{forward.host}->{forward.guest}{protocol}"
+
+
+def show_mount(mount: Mount) -> str:
+    """`/srv/site (rw, sync push)`, with the parts that are not the default."""
+    parts = [
+        mount.mode,
+        f"sync {mount.sync}" if mount.sync != "none" else "",
+        f"owner {mount.owner}" if mount.owner else "",
+        f"without {', '.join(mount.ignore)}" if mount.ignore else "",
+    ]
+    return f"{mount.source} ({', '.join(filter(None, parts))})"
+
+
+def _cost(name: str, old: Any, new: Any) -> Cost:  # noqa: ANN401 - any field's value
+    if name == "mounts" and [_attached(mount) for mount in old] == [_attached(mount) for mount in new]:
+        return "live"
+    return COSTS[name]
+
+
+def _attached(mount: Mount) -> tuple[str, ...]:
+    """What a running guest has of a mount: of a writable one its content, of a read-only one only a drive."""
+    return (mount.tag, mount.mode, mount.source if mount.mode == "rw" else "")
 
 
 def _reasons(name: str, old: Any, new: Any) -> tuple[Reason, ...]:  # noqa: ANN401 - any field's value
@@ -184,7 +209,7 @@ _HIDDEN = "(hidden)"
 _KEYED: Mapping[str, tuple[Callable[[Any], str], Callable[[Any], str]]] = {
     "ports": (lambda f: f.entry, show_forward),
     "added_ports": (lambda f: f.entry, lambda f: f"{show_forward(f)} (by hand)"),
-    "mounts": (lambda m: m.tag, lambda m: f"{m.source} ({m.mode})"),
+    "mounts": (lambda m: m.tag, show_mount),
     "labels": (lambda pair: pair[0], lambda pair: pair[1]),
     "env": (lambda pair: pair[0], lambda _pair: _HIDDEN),
     "files": (lambda file: file.path, lambda file: f"mode {file.mode:04o} {file.uid}:{file.gid}"),

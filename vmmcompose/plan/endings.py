@@ -8,8 +8,9 @@ from vmmcompose.model.plan import Change, ChangeKind, Reason
 from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.plan.costs import diff_specs
+from vmmcompose.plan.mounts import mount_loss, rebuild_reason
 from vmmcompose.plan.view import Index
-from vmmcompose.plan.work import VmWork, dead_reason, grace, mount_loss, rebuild_reason, summary
+from vmmcompose.plan.work import VmWork, dead_reason, grace, summary
 
 
 def work_created(spec: VmSpec) -> VmWork:

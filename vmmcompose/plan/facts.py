@@ -81,6 +81,8 @@ def _rules(rules: RuleSet) -> str:
 def _sources(desired: Desired, observed: Observed) -> Iterator[tuple[str, str]]:
     for path, source in observed.sources.items():
         yield path, f"{source.kind} {source.digest[:12]}".rstrip()
+    for (path, ignore), digest in observed.filtered.items():
+        yield f"{path} without {', '.join(ignore)}", digest[:12] or "unreadable"
     for vm in desired.vms:
         image = observed.images.get(vm.image) or observed.foreign_images.get(vm.image)
         if image is not None:

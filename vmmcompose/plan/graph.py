@@ -207,23 +207,25 @@ def _bring_up(
         after = [last, graph.network, *needed, *free, *_made(graph, work.start)]
         after += [graph.stopped.get(vm) for vm in holds.barring(work.start.spec)]
         last = graph.started[work.vm] = graph.add(work.address, work.start, after, ordered)
-    if work.provision:
-        last = _provision(graph, work, options, last)
+    if work.mounts or work.provision:
+        last = _inside(graph, work, options, last)
     if work.wait is not None and work.vm not in graph.waited:
         last = graph.waited[work.vm] = graph.add(work.address, work.wait, [last, graph.network])
-    if work.peers is not None and not work.provision:
+    if work.peers is not None and not work.mounts and not work.provision:
         last = graph.add(work.address, work.peers, [last, graph.network])
     for action in work.after:
         last = graph.add(work.address, action, [last])
     graph.ended[work.vm] = last
 
 
-def _provision(graph: Graph, work: VmWork, options: Options, last: int | None) -> int | None:
-    """One script after the other once the guest answers on SSH; it knows its peers by then."""
-    wait = wait_for_ssh(work.provision[0].spec, options)
+def _inside(graph: Graph, work: VmWork, options: Options, last: int | None) -> int | None:
+    """Mounts, then one script after the other, once the guest answers on SSH; it knows its peers by then."""
+    wait = wait_for_ssh([*work.mounts, *work.provision][0].spec, options)
     last = graph.answered[work.vm] = graph.add(work.address, wait, [last, graph.network])
     if work.peers is not None:
         last = graph.add(work.address, work.peers, [last])
+    for mount in work.mounts:  # whoever waits for the guest waits for what it is to have
+        last = graph.answered[work.vm] = graph.add(work.address, mount, [last])
     for action in work.provision:
         last = graph.provisioned[work.vm] = graph.add(work.address, action, [last])
     return last

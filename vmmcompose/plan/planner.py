@@ -19,6 +19,7 @@ from vmmcompose.network.compare import network_differences
 from vmmcompose.network.conflicts import network_problems
 from vmmcompose.plan.checks import (
     check_disk,
+    check_mounts,
     check_names,
     check_orphans,
     check_vm,
@@ -59,7 +60,7 @@ def make_plan(
     chosen = frozenset(options.only)
     only = chosen if options.alone else close_over(desired, chosen)
     specs = choose_specs(desired, observed, settings, only, ours, register=options.register)
-    look = index(with_names(observed, desired.project, specs.peers), desired)
+    look = index(with_names(observed, desired.project, specs.peers), desired, capabilities)
     works = _works(desired, specs.by_vm, look, settings, options, only, ours)
     meant = ("running", "stopped") if options.register else ("running",)
     up = [vm.name for vm in desired.vms if vm.power in meant and (not only or vm.name in only)]
@@ -77,6 +78,7 @@ def make_plan(
         elif work.settled is not None and work.settled.state in ("running", "paused"):
             spec = work.settled.spec
             problems += check_disk(spec, look.view(spec.name, spec.id, spec.driver), "warning")
+            problems += check_mounts(spec, observed) if work.mounts else []
     going = {
         host_name(desired.project, w.vm) for w in works if w.settled is None or w.settled.state == "stopped"
     }

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from vmmcompose.model.capabilities import Capabilities
 from vmmcompose.model.desired import Desired, Mount
 from vmmcompose.model.observed import Disk, MountImage, Observed
 from vmmcompose.model.plan import Reason
@@ -57,6 +58,7 @@ class Index:
     """By the name on the host and the tag."""
     volume_sizes: Mapping[str, int] = field(default_factory=dict)
     """MiB that the project's volumes are to have, by name; 0 for the size they have."""
+    capabilities: Mapping[str, Capabilities] = field(default_factory=dict)
 
     def view(self, name: str, vm_id: str, driver: str) -> VmView:
         """The VM called `name` on the host."""
@@ -81,14 +83,28 @@ class Index:
             return "what its image was made from cannot be read"
         if (image.source, image.mode) != (mount.source, mount.mode):
             return "it was made from another folder or mode"
-        source = self.observed.sources.get(mount.source)
-        if (
-            mount.mode == "ro"
-            and source is not None
-            and source.digest not in ("", image.digest)  # empty: nobody looked into the folder
-        ):
+        if mount.mode == "ro" and (image.ignore, image.owner) != (mount.ignore, mount.owner):
+            return "it was made with another `ignore` or `owner`"
+        if mount.mode == "ro" and self._changed(mount, image):
             return "the folder's content changed"
         return ""
+
+    def sync_reason(self, image: MountImage, mount: Mount) -> str:
+        """Why a mount that is kept in step has to be compared with its folder; empty where it has not."""
+        if image.sync != mount.sync:
+            both = mount.sync == "two-way"
+            return "changes go both ways from now on" if both else "it follows its folder from now on"
+        if (image.ignore, image.owner) != (mount.ignore, mount.owner):
+            return "another `ignore` or `owner` counts"
+        return "the folder's content changed" if self._changed(mount, image) else ""
+
+    def _changed(self, mount: Mount, image: MountImage) -> bool:
+        if mount.ignore:
+            digest = self.observed.filtered.get((mount.source, mount.ignore), "")
+        else:
+            source = self.observed.sources.get(mount.source)
+            digest = source.digest if source is not None else ""
+        return digest not in ("", image.digest)  # empty: nobody looked into the folder
 
     def volume_reason(self, volume: str) -> Reason | None:
         """Why no VM can run with a volume as it is; None where nothing is wrong with it."""
@@ -119,7 +135,7 @@ class Index:
         return sorted(self.mounts.get(name, {}).keys() - wanted)
 
 
-def index(observed: Observed, desired: Desired) -> Index:
+def index(observed: Observed, desired: Desired, capabilities: Mapping[str, Capabilities]) -> Index:
     """The look-ups for one observation."""
     mounts: dict[str, dict[str, MountImage]] = {}
     for (name, tag), image in observed.mounts.items():
@@ -130,4 +146,5 @@ def index(observed: Observed, desired: Desired) -> Index:
         {record.spec.name: record for record in observed.records},
         mounts,
         {volume.name: volume.size_mib for volume in desired.volumes},
+        capabilities,
     )

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from vmmcompose.guest import files_digest
 from vmmcompose.model.actions import (
     Action,
-    BuildMount,
     CreateDisk,
     CreateTap,
     DeleteDisk,
@@ -26,10 +25,19 @@ from vmmcompose.model.settings import Settings
 from vmmcompose.model.spec import VmSpec
 from vmmcompose.network.compare import tap_differences
 from vmmcompose.plan.costs import Difference, diff_specs, worst
+from vmmcompose.plan.mounts import (
+    built_mounts,
+    live_loss,
+    live_mounts,
+    live_reasons,
+    mount_loss,
+    mounts_after_start,
+    restart_reasons,
+)
 from vmmcompose.plan.provisioning import left_reasons, scripts_left
 from vmmcompose.plan.view import MIB, Index, VmView
 from vmmcompose.plan.volumes import volume_loss
-from vmmcompose.plan.work import VmWork, dead_reason, grace, mount_loss, rebuild_reason, summary, wait_for
+from vmmcompose.plan.work import VmWork, dead_reason, grace, summary, wait_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ def work_running(
     taps = tap_differences(spec, index.observed.links, settings) if index.observed.links is not None else ()
     runs_on = view.alive and not replaces and not restarts
     if runs_on:
-        _keep_running(work, spec, view, differences, taps, options)
+        _keep_running(work, spec, index, differences, taps, options)
     else:
         _start(work, spec, image, index, _Need(replaces, restarts, bool(taps)), options)
     return work
@@ -74,11 +82,12 @@ def work_running(
 def _keep_running(
     work: VmWork,
     spec: VmSpec,
-    view: VmView,
+    index: Index,
     differences: tuple[Difference, ...],
     taps: tuple[Reason, ...],
     options: Options,
 ) -> None:
+    view = index.view(spec.name, spec.id, spec.driver)
     record = view.record
     assert record is not None
     peers_changed = record.spec.peers != spec.peers
@@ -102,7 +111,9 @@ def _keep_running(
     reasons = [reason for difference in differences for reason in difference.reasons] + list(taps)
     work.provision = scripts_left(spec, view, options, fresh=False)
     left = left_reasons(work.provision, reasons)
+    left += live_reasons(spec, view, index, options, reasons)
     reasons += left
+    work.mounts = live_mounts(spec, view, index, options)
     if options.wait and record.health == "unhealthy":
         work.wait = wait_for(spec, options)
         reasons.append(Reason(why="it did not answer when last waited for"))
@@ -115,7 +126,7 @@ def _keep_running(
         reasons.append(Reason(why="it is paused"))
     if reasons:
         kind: ChangeKind = "update" if differences or left else "resume" if paused else "repair"
-        work.change = Change(work.address, kind, tuple(reasons))
+        work.change = Change(work.address, kind, tuple(reasons), live_loss(spec, view, index))
 
 
 def _start(
@@ -135,11 +146,9 @@ def _start(
         work.stop = StopVm(
             spec.name, spec.id, view.driver, view.process, grace(old.spec, options), "starting"
         )
-    work.early = [
-        BuildMount(spec.name, mount)
-        for mount in spec.mounts
-        if index.mount_reason(spec.name, mount) or mount.tag in options.rebuild_mounts
-    ]
+    built = built_mounts(spec, index, options)
+    work.early += built
+    work.mounts = mounts_after_start(spec, built)
     work.before = _disk_actions(spec, image, view, replaced=bool(need.replaces)) + _old_mounts(spec, index)
     digest = files_digest(spec)
     fresh = any(isinstance(action, CreateDisk) for action in work.before)
@@ -201,10 +210,7 @@ def _restart_reasons(
         reasons += [r for d in differences if d.cost != "replace" and d.field != "peers" for r in d.reasons]
     elif not view.alive:
         reasons += [r for d in differences if d.field != "peers" for r in d.reasons]
-    for mount in spec.mounts:
-        why = "" if view.new else index.mount_reason(spec.name, mount) or rebuild_reason(mount, options)
-        if why and not any(reason.field == f"mounts.{mount.tag}" for reason in reasons):
-            reasons.append(Reason(f"mounts.{mount.tag}", why=why))
+    reasons += restart_reasons(spec, view, index, options, reasons)
     reasons += _volume_reasons(view, spec, index, reasons)
     if view.disk is None:
         reasons += [] if view.new else [Reason(why="its root disk is missing")]
@@ -212,6 +218,8 @@ def _restart_reasons(
         reasons.append(Reason("disk", f"{view.disk.size_bytes // MIB} MiB", f"{spec.disk_mib} MiB"))
     if view.alive:
         reasons += _alive_reasons(view, spec, index, options)
+    if reasons:  # what could be renewed while it runs is renewed on the way
+        reasons += live_reasons(spec, view, index, options, reasons)
     return reasons
 
 

@@ -2,14 +2,24 @@
 
 from dataclasses import dataclass, field
 
-from vmmcompose.model.actions import Action, CreateTap, RunProvision, StartVm, StopVm, UpdatePeers, WaitVm
-from vmmcompose.model.desired import Dependency, Mount
+from vmmcompose.model.actions import (
+    Action,
+    CreateTap,
+    RunProvision,
+    StartVm,
+    StopVm,
+    SwapMount,
+    SyncMount,
+    UpdatePeers,
+    WaitVm,
+)
+from vmmcompose.model.desired import Dependency
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Change, Reason
 from vmmcompose.model.record import Record
 from vmmcompose.model.spec import VmSpec
-from vmmcompose.plan.costs import show_forward
-from vmmcompose.plan.view import Index, VmView
+from vmmcompose.plan.costs import show_forward, show_mount
+from vmmcompose.plan.view import VmView
 
 ANSWER_S = 120.0
 """Seconds for a VM without a healthcheck to answer on SSH; an emulated Debian takes about ten."""
@@ -20,7 +30,7 @@ STOP_S = 30.0
 
 @dataclass(slots=True)
 class VmWork:
-    """One VM's part of a plan, in order: `early`, the stop, `before`, the TAP, the start, `provision`, the wait."""
+    """One VM's part of a plan, in order: `early`, stop, `before`, TAP, start, `mounts`, `provision`, wait."""
 
     vm: str
     address: str
@@ -37,6 +47,8 @@ class VmWork:
     before: list[Action] = field(default_factory=list)
     tap: CreateTap | None = None
     start: StartVm | None = None
+    mounts: list[SwapMount | SyncMount] = field(default_factory=list)
+    """Renewed once the guest answers on SSH, before the scripts run."""
     provision: list[RunProvision] = field(default_factory=list)
     """Run one after the other once the guest answers on SSH."""
     wait: WaitVm | None = None
@@ -66,17 +78,6 @@ def dead_reason(view: VmView) -> Reason:
     return Reason(why=f"its process (pid {view.record.process.pid}) is gone")
 
 
-def rebuild_reason(mount: Mount, options: Options) -> str:
-    """Why a mount's image is made anew although nothing is wrong with it; empty where it is not."""
-    return "its content is asked for again" if mount.tag in options.rebuild_mounts else ""
-
-
-def mount_loss(spec: VmSpec, index: Index, options: Options) -> str:
-    """What guests wrote to mounts and is lost, in words; empty where nothing is."""
-    tags = index.mount_losses(spec.name, spec.mounts, frozenset(options.rebuild_mounts))
-    return ", ".join(f"what VM `{spec.vm}` wrote to mount {tag}" for tag in tags)
-
-
 def grace(spec: VmSpec | None, options: Options) -> float:
     """Seconds for a guest to shut down: what the command says, else its own time as it was applied."""
     if options.grace_s is not None:
@@ -103,7 +104,7 @@ def summary(spec: VmSpec) -> tuple[Reason, ...]:
         Reason("ip", "", spec.ip),
         Reason("hypervisor", "", spec.driver),
     ]
-    reasons += [Reason(f"mounts.{m.tag}", "", f"{m.source} ({m.mode})") for m in spec.mounts]
+    reasons += [Reason(f"mounts.{m.tag}", "", show_mount(m)) for m in spec.mounts]
     reasons += [Reason(f"volumes.{v.volume}", "", f"{v.target} ({v.mode})") for v in spec.volumes]
     reasons += [Reason("ports", "", show_forward(forward)) for forward in spec.forwards]
     reasons += [Reason("provision", "", script.name) for script in spec.provision]

@@ -30,6 +30,8 @@ _PHASES: dict[type, Phase] = {
     actions.WriteGuestFiles: Phase("writing the guest's files"),
     actions.BuildMount: Phase("building a mount", "mount built"),
     actions.DeleteMount: Phase("deleting a mount"),
+    actions.SwapMount: Phase("renewing a mount", "mount renewed"),
+    actions.SyncMount: Phase("comparing a mount", "mount in step"),
     actions.CreateVolume: Phase("making the volume", "made"),
     actions.GrowVolume: Phase("growing the volume", "grown"),
     actions.DeleteVolume: Phase("deleting the volume", "deleted"),
@@ -65,6 +67,10 @@ def phase(step: Step) -> Phase:
     match step.action:
         case actions.BuildMount(mount=mount):
             words = Phase(f"building mount {mount.tag}", f"mount {mount.tag} built")
+        case actions.SwapMount(mount=mount):
+            words = Phase(f"renewing mount {mount.tag}", f"mount {mount.tag} renewed")
+        case actions.SyncMount(mount=mount):
+            words = Phase(f"comparing mount {mount.tag}", f"mount {mount.tag} in step")
         case actions.RunProvision(provision=script):
             words = Phase(f"provisioning with {script.name}", f"provisioned with {script.name}")
         case actions.StartVm(snapshot=snapshot) if snapshot:

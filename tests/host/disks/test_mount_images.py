@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -54,7 +55,14 @@ def test_an_image_shows_the_directory(site: Path, tmp_path: Path, mode: str) -> 
     assert "Mode:  0750" in debugfs(image, "stat <2>")
     assert ("has_journal" in debugfs(image, "features")) is (mode == "rw")
     digest = mounts.source_digest(site)
-    assert json.loads(info.read_text()) == {"source": str(site), "mode": mode, "digest": digest}
+    assert json.loads(info.read_text()) == {
+        "source": str(site),
+        "mode": mode,
+        "sync": "none",
+        "ignore": [],
+        "owner": "",
+        "digest": digest,
+    }
     assert sorted(os.listdir(image.parent)) == ["site.ext4", "site.json"]
     assert image.stat().st_blocks * 512 < 8 << 20
     free = int(debugfs(image, "stats").split("Free blocks:")[1].split()[0]) * 4096
@@ -198,11 +206,34 @@ def test_content_that_occupies_less_here_still_fits(tmp_path: Path, monkeypatch:
     """As from a compressing file system, where a file's blocks say too little."""
     tree = plant(tmp_path / "tree", {"big": os.urandom(6 << 20)})
 
-    def compressed(folder: Path) -> Survey:
-        found = survey(folder)
+    def compressed(folder: Path, ignore: tuple[str, ...]) -> Survey:
+        found = survey(folder, ignore)
         return Survey(found.digest, found.inodes, found.allocated // 10, found.apparent)
 
     monkeypatch.setattr(mounts, "survey", compressed)
     image, _ = build(tree, tmp_path)
     assert_sound(image)
     assert e2fs.read_superblock(image).size_bytes > 6 << 20
+
+
+def test_what_is_ignored_is_never_in_the_image_and_the_rest_is_its_owners(tmp_path: Path) -> None:
+    tree = plant(tmp_path / "tree", {"keep": b"kept", "odd\nname": b"odd", "secret.env": b"swordfish"})
+    plant(tree / "node_modules", {"left": b"left-pad"})
+    plant(tree / "logs", {"a.log": b"log", "b.log": b"log"})
+    (tree / ".vmmignore").write_text("*.env\n*.log\n")
+    mount = Mount("site", str(tree), "ro", ignore=("node_modules/", "!b.log"), owner="1000:1001")
+    image, info = tmp_path / "site.ext4", tmp_path / "site.json"
+    mounts.build_mount(mount, image, info)
+    assert_sound(image)
+    for gone in (b"swordfish", b"left-pad"):
+        assert gone not in image.read_bytes()
+    for path in ("/", "/keep", "/logs", "/logs/b.log"):
+        assert re.search(r"User: +1000 +Group: +1001 ", debugfs(image, f"stat {path}")), path
+    assert "odd\\x0aname" in debugfs(image, "ls -l /")
+    assert "a.log" not in debugfs(image, "ls -l /logs")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["site.ext4", "site.json", "tree"]
+    digest = json.loads(info.read_text())["digest"]
+    (tree / "secret.env").write_text("another")
+    assert mounts.source_digest(tree, mount.ignore) == digest
+    (tree / ".vmmignore").write_text("*.log\n")
+    assert mounts.source_digest(tree, mount.ignore) != digest

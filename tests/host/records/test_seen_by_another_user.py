@@ -10,8 +10,8 @@ import pytest
 from other_user import as_nobody
 from projects import converged, edit, shop
 
-from vmmcompose.apply.actions import build_mount
 from vmmcompose.apply.context import Context
+from vmmcompose.apply.mounts import build_mount
 from vmmcompose.host.records import write_record
 from vmmcompose.model.actions import BuildMount
 from vmmcompose.model.desired import Mount

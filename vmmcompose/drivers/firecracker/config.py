@@ -122,9 +122,10 @@ def load_calls(launch: Launch, files: MemoryFiles, version: Version, *, catch_up
     )
 
 
-def update_drive(index: int, path: str) -> Call:
+def swap_drive(position: int, path: str) -> Call:
     """The request after which a mount's drive reads another file, or the same one at its new size."""
-    return Call("PATCH", f"/drives/mount{index}", {"drive_id": f"mount{index}", "path_on_host": path})
+    drive = f"mount{position}"
+    return Call("PATCH", f"/drives/{drive}", {"drive_id": drive, "path_on_host": path})
 
 
 def command_line_length(spec: VmSpec) -> int:

@@ -40,6 +40,7 @@ class FirecrackerDriver:
         needs_kvm=True,
         pause=True,
         snapshot=True,
+        swap_drive=True,
     )
 
     def check(self, spec: VmSpec, host: HostFacts) -> list[Problem]:
@@ -149,16 +150,14 @@ class FirecrackerDriver:
         words = [".".join(map(str, version)) for version in (made, reads)]
         return f"its format is {words[0]}, and {binary} reads {words[1]}"
 
-    def update_drive(self, paths: Paths, vm_id: str, index: int, path: str) -> None:
-        """Make the drive of a running guest's mount, counted from 0, read another file or the same at its new size.
-
-        The guest must not have it mounted meanwhile.
+    def swap_drive(self, paths: Paths, vm_id: str, position: int, path: str) -> None:
+        """Give the drive of a running guest's mount, counted from 0, another file.
 
         Raises:
-            DriverError: refused, or no answer.
+            DriverError: refused, or no answer; the drive has its old file then.
         """
         with _api(paths, vm_id) as api:
-            api.call(config.update_drive(index, path))
+            api.call(config.swap_drive(position, path))
 
 
 def _ended_by_guest(path: str, vm_id: str, process: Process, grace_s: float) -> bool:

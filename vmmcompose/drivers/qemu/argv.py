@@ -21,6 +21,7 @@ CAPABILITIES = Capabilities(
     # The firmware cannot unpack a distribution's kernel and initrd into less.
     min_memory_mib=96,
     pause=True,
+    swap_drive=True,
 )
 _BASE = "console=ttyS0 reboot=t panic=-1 random.trust_cpu=on"
 """reboot=t: a triple fault ends the VMM at once on both machines (docs/system/i386/microvm.rst)."""
@@ -67,6 +68,11 @@ def disk_paths(launch: Launch) -> tuple[str, ...]:
     return tuple(map(str, (paths.disk(spec.name), *mounts, *volumes)))
 
 
+def drive_node(number: int) -> str:
+    """What QEMU calls a drive where it is given another file; 0 is the root disk."""
+    return f"drive{number}"
+
+
 def command_line_length(spec: VmSpec, *, kvm: bool) -> int:
     """Bytes of the kernel command line. QEMU adds none: virtio-mmio devices are found through ACPI."""
     return len(_command_line(spec, kvm=kvm).encode())
@@ -108,7 +114,7 @@ def _disks(launch: Launch) -> tuple[str, ...]:
 def _disk(launch: Launch, number: int, path: str, *, read_only: bool) -> tuple[str, ...]:
     """A disk and its device; the lock keeps two VMMs from writing one image."""
     drive = (
-        f"id=disk{number},if=none,format=raw,file.driver=file,file.filename={_value(path)},file.locking=on,"
+        f"id=disk{number},node-name={drive_node(number)},if=none,format=raw,file.driver=file,file.filename={_value(path)},file.locking=on,"
         f"cache=writeback,discard=unmap,read-only={'on' if read_only else 'off'}"
     )
     return ("-drive", drive, *_device(launch, number, "virtio-blk", f"drive=disk{number}"))

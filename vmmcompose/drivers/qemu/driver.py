@@ -11,6 +11,7 @@ from vmmcompose.drivers.base import Launch, Status
 from vmmcompose.drivers.qemu.argv import CAPABILITIES, command_line_length, disk_paths, kernel_path, qemu_argv
 from vmmcompose.drivers.qemu.failure import hint_for, last_words
 from vmmcompose.drivers.qemu.qmp import Qmp, QmpError
+from vmmcompose.drivers.qemu.swapping import swap_file
 from vmmcompose.errors import DriverError, HostError
 from vmmcompose.host import console
 from vmmcompose.host import process as processes
@@ -79,7 +80,7 @@ class QemuDriver:
         ]
 
     def start(self, launch: Launch) -> Process:
-        """Start QEMU in its own session and the guest in it; returns when the guest's CPUs run.
+        """Start QEMU in its own session; returns when the guest's CPUs run.
 
         Raises:
             DriverError: it did not start. Nothing is left behind: no process, no socket file.
@@ -128,6 +129,10 @@ class QemuDriver:
             DriverError: refused, or no answer.
         """
         _command(paths, vm_id, "cont")
+
+    def swap_drive(self, paths: Paths, vm_id: str, position: int, path: str) -> None:
+        """Give the drive of a running guest's read-only mount, counted from 0, another file. Raises DriverError."""
+        swap_file(paths, vm_id, 1 + position, path)
 
     def stop(self, paths: Paths, vm_id: str, process: Process, grace_s: float) -> None:
         """Ask the guest to shut down, wait `grace_s` seconds, then quit, TERM and KILL; unlink the socket.

@@ -1,13 +1,11 @@
 """How a mount was when host and guest were last in step: kept beside its image, so that it outlives a command."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from vmmcompose.guest.listing import Entry, Listing
 from vmmcompose.host.files import PathLike, write_atomic
-from vmmcompose.host.sync.tree import Tree
 
 _VERSION = 1
 
@@ -75,13 +73,3 @@ def write_base(path: PathLike, entries: Listing) -> None:
         for at, one in entries.items()
     ]
     write_atomic(path, json.dumps({"version": _VERSION, "entries": rows}).encode(), mode=0o600)
-
-
-def of_directory(source: str) -> Listing:
-    """How a directory is now, for an image that is made of it next.
-
-    Raises:
-        HostError: it cannot be read.
-    """
-    with Tree(os.path.realpath(source)) as tree:
-        return tree.scan()

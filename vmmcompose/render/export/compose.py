@@ -80,6 +80,8 @@ def _service(service: Service, notes: list[Problem]) -> dict[str, Any]:
         body["hostname"] = vm.hostname or vm.name
     elif vm.hostname:
         notes.append(note(vm, "hostname", Loss("containers of one service have names of their own")))
+    if any(mount.ignore or mount.owner for mount in vm.mounts):
+        notes.append(note(vm, "mounts", Loss("a bind mount shows the whole folder, with the owners it has")))
     optional = {
         "environment": dict(vm.env),
         "labels": dict(vm.labels),
@@ -191,7 +193,6 @@ TARGET = Target(
             "cpus",
             "memory_mib",
             "dns",
-            "mounts",
             "ports",
             "labels",
             "env",
@@ -202,6 +203,6 @@ TARGET = Target(
             "max_unavailable",
         }
     ),
-    frozenset({"hostname", "healthcheck", "depends_on", "files"}),
+    frozenset({"hostname", "mounts", "healthcheck", "depends_on", "files"}),
     LOST,
 )

@@ -112,7 +112,8 @@ def _surroundings(
         drawing.edges.append(Edge(drawing.place(node, HOST), me, f":{forward.guest}", dim=dim))
     for mount in vm.mounts:
         folder = Node(f"folder:{mount.source}", "folder", _short(mount.source), dim=dim)
-        label = f"/mnt/{mount.tag} {mount.mode}"
+        kept = f", sync {mount.sync}" if mount.sync != "none" else ""
+        label = f"/mnt/{mount.tag} {mount.mode}{kept}"
         drawing.edges.append(Edge(me, drawing.place(folder, HOST), label, dim=dim))
     for attachment in vm.volumes:
         volume = _volume_node(attachment.volume, sizes.get(attachment.volume, 0), dim=dim)

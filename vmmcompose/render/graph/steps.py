@@ -15,6 +15,8 @@ TONES: Mapping[type, Tone] = {
     actions.WriteGuestFiles: "change",
     actions.BuildMount: "create",
     actions.DeleteMount: "lose",
+    actions.SwapMount: "change",
+    actions.SyncMount: "change",
     actions.CreateVolume: "create",
     actions.GrowVolume: "change",
     actions.DeleteVolume: "lose",
