@@ -4,7 +4,7 @@
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -38,8 +38,12 @@ class Project:
         return manifest.sources.locate(problems)
 
 
-def load_project(settings: Settings, reading: Reading) -> Project:
+def load_project(
+    settings: Settings, reading: Reading, asked_for: Callable[[str], None] = lambda _path: None
+) -> Project:
     """Finds (`vmm.yaml` here or in a parent folder) and parses the manifest.
+
+    `asked_for` hears of each file that is part of it, those that are not there and those with problems included.
 
     Raises:
         UsageError: there is none, or vm_defaults.ssh_key_path holds no key.
@@ -48,9 +52,9 @@ def load_project(settings: Settings, reading: Reading) -> Project:
     paths, reading = paths_of(settings), manifests.located(reading)
     keys = _default_keys(settings)
     bearing = (settings.subnet, settings.gateway, repr(settings.vm_defaults), *keys)
-    desired = manifests.recall(paths, reading, *bearing)
+    desired = manifests.recall(paths, reading, manifests.ManifestFiles(asked_for), *bearing)
     if desired is None:
-        manifest, files = _parse(settings, reading, keys)
+        manifest, files = _parse(settings, reading, keys, asked_for=asked_for)
         desired = manifest.desired
         manifests.remember(paths, reading, files, manifest.asked, desired, *bearing)
     return Project(desired, reading, settings)
@@ -67,11 +71,16 @@ def load_manifest(settings: Settings, reading: Reading) -> "Manifest":
 
 
 def _parse(
-    settings: Settings, reading: Reading, keys: tuple[str, ...], *, validated: bool = False
+    settings: Settings,
+    reading: Reading,
+    keys: tuple[str, ...],
+    *,
+    validated: bool = False,
+    asked_for: Callable[[str], None] = lambda _path: None,
 ) -> "tuple[Manifest, manifests.ManifestFiles]":
     from vmmcompose.manifest import parse_project
 
-    files = manifests.ManifestFiles()
+    files = manifests.ManifestFiles(asked_for)
     manifest = parse_project(
         reading, files.read, settings=settings, ssh_keys=keys, validated=validated, shown=os.path.relpath
     )

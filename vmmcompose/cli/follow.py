@@ -48,9 +48,9 @@ class Printer:
     color: bool = False
     prefixes: dict[str, bytes] = field(default_factory=dict)
 
-    def name_all(self, names: Sequence[str]) -> None:
-        """Puts names before the lines when there are several."""
-        if len(names) < 2:
+    def name_all(self, names: Sequence[str], *, always: bool = False) -> None:
+        """Puts names before the lines when there are several, or always."""
+        if len(names) < 2 and not (always and names):
             return
         wide = max(len(name) for name in names)
         for number, name in enumerate(names):
@@ -96,7 +96,7 @@ def show(
     while follow:
         time.sleep(POLL_S)
         for source in sources:
-            _look(source, printer)
+            look(source, printer)
 
 
 def tail_offset(file: BinaryIO, lines: int) -> int:
@@ -120,7 +120,8 @@ def tail_offset(file: BinaryIO, lines: int) -> int:
     return 0
 
 
-def _look(source: Source, printer: Printer) -> None:
+def look(source: Source, printer: Printer) -> None:
+    """Prints what was added to a file, also where it was emptied or replaced meanwhile."""
     try:
         now = os.stat(source.path)
     except FileNotFoundError:

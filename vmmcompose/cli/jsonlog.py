@@ -3,15 +3,15 @@
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO
 
 
-def log_json(fields: Mapping[str, Any]) -> None:
+def log_json(fields: Mapping[str, Any], stream: TextIO | None = None) -> None:
     """Writes one line: `fields` with `event` and `level` among them, and the time in UTC."""
     import structlog
 
     logger = structlog.wrap_logger(
-        structlog.PrintLogger(sys.stderr),
+        structlog.PrintLogger(stream or sys.stderr),
         processors=[
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.JSONRenderer(ensure_ascii=False),

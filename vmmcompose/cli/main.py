@@ -20,6 +20,7 @@ COMMANDS = {
     "down": Entry(f"{_CLI}.up", "down", "Delete the project's VMs and everything of theirs", _PROJECT),
     "plan": Entry(f"{_CLI}.plan", "plan", "Show what `up` would do, and why", _PROJECT),
     "apply": Entry(f"{_CLI}.apply", "apply", "Do a saved plan, exactly that or nothing", _PROJECT),
+    "watch": Entry(f"{_CLI}.watch", "watch", "Keep the host as the manifest says", _PROJECT),
     "graph": Entry(f"{_CLI}.graph", "graph", "Draw the project, or the steps of a plan", _PROJECT),
     "export": Entry(f"{_CLI}.export", "export", "Write the project down for another engine", _PROJECT),
     "ps": Entry(f"{_CLI}.ps", "ps", "List VMs", _PROJECT),

@@ -2,7 +2,7 @@
 
 import sys
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, TextIO
 
 from vmmcompose.cli.invocation import Invocation, tell
 from vmmcompose.cli.jsonlog import log_json
@@ -76,6 +76,13 @@ class QuietSink:
         """Says nothing."""
 
 
+class SilentSink(QuietSink):
+    """Nothing at all: it was told before."""
+
+    def tell(self, event: Event) -> None:
+        """Says nothing."""
+
+
 class PlainSink(QuietSink):
     """One line per event, for logs and pipes."""
 
@@ -100,20 +107,24 @@ class PlainSink(QuietSink):
 
 
 class JsonSink(QuietSink):
-    """One JSON object per line."""
+    """One JSON object per line, on standard error unless another stream is named."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream
 
     def planned(self, plan: Plan) -> None:
         """The changes, in one object."""
         from vmmcompose.model.publicplan import changes_to_json
 
-        log_json({"level": "info", "event": "plan", "changes": changes_to_json(plan.changes)})
+        value = {"level": "info", "event": "plan", "changes": changes_to_json(plan.changes)}
+        log_json(value, self._stream)
 
     def tell(self, event: Event) -> None:
         """Every event."""
-        log_json(event_json(event))
+        log_json(event_json(event), self._stream)
 
     def ended(self, plan: Plan, words: str, seconds: float) -> None:
         """The summary, in one object."""
         changes = [{"address": change.address, "kind": change.kind} for change in plan.changes]
         value = {"level": "info", "event": "ended", "detail": words, "seconds": round(seconds, 3)}
-        log_json({**value, "changes": changes})
+        log_json({**value, "changes": changes}, self._stream)

@@ -16,6 +16,7 @@ from vmmcompose.cli.project import (
 )
 from vmmcompose.cli.scale import Scale, scale_option
 from vmmcompose.cli.timeouts import timeout_option, wait_timeout_option
+from vmmcompose.cli.watch import down_option
 from vmmcompose.errors import UsageError
 from vmmcompose.model.options import Options
 
@@ -32,7 +33,8 @@ Examples:
   vmm up web --timeout 300    one VM, on a slow host
   vmm up --dry-run            only show what would happen
   vmm up --recreate web       a new root disk from the image
-  vmm up --scale web=3        three replicas, whatever the manifest says"""
+  vmm up --scale web=3        three replicas, whatever the manifest says
+  vmm up --watch              and keep it so, see `vmm watch --help`"""
 
 
 @click.command(help=_UP_HELP)
@@ -46,6 +48,9 @@ Examples:
 @scale_option
 @click.option("--allow-data-loss", is_flag=True, help="Do not ask when data would be lost.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and change nothing.")
+@click.option("--watch", is_flag=True, help="Go on as `vmm watch` does, with the VMs' consoles.")
+@click.option("--logs/--no-logs", default=True, help="With --watch: show the consoles [default: yes].")
+@down_option
 @lock_timeout_option
 @pass_invocation
 def up(
@@ -62,9 +67,17 @@ def up(
     remove_orphans: bool,
     allow_data_loss: bool,
     dry_run: bool,
+    watch: bool,
+    logs: bool,
+    down_on_exit: bool,
 ) -> None:
     """`vmm up`."""
     from vmmcompose.cli.converging import Consent, Terms, converge_shown, show_plan
+
+    if down_on_exit and not watch:
+        raise UsageError("--down-on-exit is for --watch")
+    if dry_run and watch:
+        raise UsageError("--dry-run and --watch exclude each other")
 
     names = (*vms, *targets(target))
     desired = load_desired(invocation, from_records=False, names=names, scale=scale)
@@ -79,6 +92,17 @@ def up(
     )
     if dry_run:
         show_plan(invocation, desired, options)
+    elif watch:
+        from vmmcompose.cli.watching import Manner, keep
+
+        manner = Manner(
+            logs=logs,
+            down_on_exit=down_on_exit,
+            allow_data_loss=allow_data_loss,
+            patience_s=lock_timeout,
+            whole=True,
+        )
+        keep(invocation, invocation.reading(names, scale), options, manner)
     else:
         converge_shown(
             invocation,

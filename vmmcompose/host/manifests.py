@@ -6,7 +6,7 @@ files and variables always mean the same.
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
@@ -29,10 +29,14 @@ READ_LIMIT = 16 * 1024 * 1024
 
 
 class ManifestFiles:
-    """Reads the files of one manifest and keeps what was in them, also that one was not there."""
+    """Reads the files of one manifest and keeps what was in them, also that one was not there.
 
-    def __init__(self) -> None:
+    `asked_for` hears of each file before it is read.
+    """
+
+    def __init__(self, asked_for: Callable[[str], None] = lambda _path: None) -> None:
         self.contents: dict[str, bytes | None] = {}
+        self._asked_for = asked_for
 
     def read(self, path: str) -> bytes | None:
         """A file's bytes; None where there is no file.
@@ -41,6 +45,7 @@ class ManifestFiles:
             HostError: it cannot be read.
         """
         if path not in self.contents:
+            self._asked_for(path)
             self.contents[path] = read_file(path)
         return self.contents[path]
 
@@ -72,7 +77,7 @@ def read_file(path: str) -> bytes | None:
         raise failed(f"cannot read {path}", error) from error
 
 
-def recall(paths: Paths, reading: Reading, *bearing: str) -> Desired | None:
+def recall(paths: Paths, reading: Reading, files: ManifestFiles, *bearing: str) -> Desired | None:
     """What a manifest meant when it was last read with all that bears on it as it is now.
 
     `reading` is a located one, `bearing` whatever else decides what it means.
@@ -80,7 +85,7 @@ def recall(paths: Paths, reading: Reading, *bearing: str) -> Desired | None:
     try:
         with open(str(_store(paths, reading)), encoding="utf-8") as file:
             value = json.load(file)
-        contents = {path: read_file(path) for path in value["files"]}
+        contents = {path: files.read(path) for path in value["files"]}
         key = _key(contents, _answers(value["variables"], reading.environ), bearing)
         return desired_from_json(value["desired"]) if value["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError, HostError):

@@ -7,6 +7,8 @@ SOCKET_LIMIT = 107
 """Bytes in `sockaddr_un.sun_path` without the closing NUL (unix(7))."""
 LINK_LIMIT = 15
 """Bytes in a network link's name (IFNAMSIZ - 1)."""
+TAP_PREFIX = "vmm-"
+"""What the names of all TAPs begin with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,6 @@ class Paths:
 
 def tap_name(vm_id: str) -> str:
     """A VM's TAP: 15 bytes at most, made from the VM's id."""
-    name = f"vmm-{vm_id[:11]}"
+    name = f"{TAP_PREFIX}{vm_id[:11]}"
     assert len(name) <= LINK_LIMIT
     return name

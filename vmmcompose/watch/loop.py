@@ -1,0 +1,262 @@
+"""The loop of `vmm watch`: wait, see what is due, look again. What it knows of the host is read anew at each look."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from vmmcompose.errors import HostError, HostUnfit, Interrupted, ManifestInvalid, UsageError, VmmError
+from vmmcompose.host import records as record_files
+from vmmcompose.loading import Project, load_project, paths_of
+from vmmcompose.model.desired import Desired
+from vmmcompose.model.observed import Observed
+from vmmcompose.model.options import Options
+from vmmcompose.model.plan import Plan
+from vmmcompose.model.reading import Reading
+from vmmcompose.model.record import Record
+from vmmcompose.model.settings import Settings
+from vmmcompose.watch.agenda import Agenda, Trigger
+from vmmcompose.watch.eyes import Eyes
+from vmmcompose.watch.images import Renewed
+from vmmcompose.watch.keeping import Keeping, by_hand, narrowed
+from vmmcompose.watch.notice import Notice
+from vmmcompose.watch.restarts import Retry
+from vmmcompose.watch.sights import fixed, sights_of
+
+READ_AGAIN: frozenset[Trigger] = frozenset({"asked", "manifest", "overflow"})
+"""What makes the manifest be read again. Anything else may come while it is half written."""
+TIMER_S = 60.0
+"""How often what nobody tells of is looked at: kernel switches, and files that no event came for."""
+BLIND_TIMER_S = 15.0
+"""The same where changes of rules are not told of."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What is watched, and how it is kept."""
+
+    settings: Settings
+    reading: Reading
+    options: Options
+    first: Options
+    """For the first look."""
+    whole: bool = False
+    """At the first look bring up as well what was stopped by hand, as `vmm up` does."""
+
+
+class Run(Protocol):
+    """The spine, with somebody who shows how it goes."""
+
+    def __call__(
+        self,
+        project: Project,
+        options: Options,
+        expect: Callable[[Plan, Observed], None],
+        *,
+        quiet: bool,
+    ) -> Plan:
+        """Makes the host match; `quiet` where the user has heard it before."""
+
+
+class _MovedError(VmmError):
+    """Somebody stopped or started VMs meanwhile: judge again."""
+
+
+@dataclass(slots=True)
+class _Told:
+    """What has been said, so that it is said once."""
+
+    words: dict[str, str] = field(default_factory=dict)
+
+    def news(self, about: str, words: str) -> bool:
+        """Whether this was not the last thing said about something."""
+        known = self.words.get(about)
+        self.words[about] = words
+        return known != words
+
+    def over(self, about: str) -> bool:
+        """Whether something had been said, which is over now."""
+        return self.words.pop(about, "") != ""
+
+
+class Watcher:
+    """One project that is kept as its manifest says."""
+
+    def __init__(
+        self,
+        course: Course,
+        eyes: Eyes,
+        run: Run,
+        tell: Callable[[Notice], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.agenda = Agenda()
+        self.looks = 0
+        self.converged = False
+        """Whether the last look found or made everything as it should be."""
+        self.project: Project | None = None
+        """The manifest as it was last read without problems."""
+        self.records: Mapping[str, Record] = {}
+        """The project's records by short name, as of the last look."""
+        self._course = replace(course, reading=fixed(course.reading))
+        self._eyes, self._run, self._tell, self._clock = eyes, run, tell, clock
+        self._paths = paths_of(course.settings)
+        self._good: Project | None = None
+        """The last one that the host was brought to."""
+        self._files: set[str] = set()
+        self._keeping = Keeping(self._paths, tell)
+        self._renewed = Renewed(self._paths, tell)
+        self._retry = Retry()
+        self._told = _Told()
+
+    def begin(self, *, strict: bool = False) -> None:
+        """The first look. Only here a manifest with problems is an error; with `strict` whatever goes wrong is.
+
+        Raises:
+            UsageError: there is none.
+            ManifestInvalid: it has problems.
+            HostUnfit: this host cannot do it.
+            Interrupted: Ctrl-C.
+        """
+        self.project = self._read()
+        if strict:
+            self._bring(self.project, first=True)
+        else:
+            self._look(first=True)
+
+    def turn(self) -> dict[str, set[str]]:
+        """Waits for one thing to happen, and looks if something is due.
+
+        Returns:
+            Paths that may have changed, by mounted directory.
+
+        Raises:
+            Interrupted: Ctrl-C while something was done.
+        """
+        due = self.agenda.next()
+        seen = self._eyes.wait(None if due is None else due - self._clock())
+        for trigger in seen.triggers:
+            self.agenda.note(trigger, self._clock())
+        triggers = self.agenda.take(self._clock())
+        if triggers:
+            self._tell(Notice("look", f"looking again: {', '.join(triggers)}"))
+            if READ_AGAIN.intersection(triggers):
+                self._read_again()
+            again = not READ_AGAIN.intersection(triggers)
+            self._look(first=False, again=again)
+        return seen.trees
+
+    def _read(self) -> Project:
+        asked: set[str] = set()
+        try:
+            return load_project(self._course.settings, self._course.reading, asked.add)
+        finally:
+            # One with problems may have got no further than to its first file.
+            self._files = asked | (set() if self.project is None else self._files)
+
+    def _read_again(self) -> None:
+        assert self.project is not None
+        try:
+            project = self._read()
+        except (ManifestInvalid, UsageError, HostError) as error:
+            if self._told.news("manifest", repr((error.message, error.problems))):
+                self._say("manifest-invalid", error, "the last good state is kept")
+            return
+        if project.desired.project != self.project.desired.project:
+            was, now = self.project.desired.project, project.desired.project
+            words = f"the manifest is project {now} now; {was} is kept as it was"
+            if self._told.news("manifest", words):
+                hint = f"`vmm -p {was} down` removes it; then watch anew"
+                self._tell(Notice("manifest-invalid", words, hint=hint, bad=True))
+            return
+        if self._told.over("manifest"):
+            self._tell(Notice("manifest-good", "the manifest is good again"))
+        if project.desired != self.project.desired:
+            self._retry.good()
+            self._keeping.changed(self.project.desired, project.desired)
+        self.project = project
+
+    def _look(self, *, first: bool, again: bool = False) -> None:
+        """`again` where nothing was asked that was not asked before: what failed then is not told a second time."""
+        assert self.project is not None
+        self.looks += 1
+        self.agenda.later("retry", None)
+        try:
+            self._bring(self.project, first=first, quiet=again and not self.converged)
+        except Interrupted:
+            raise
+        except _MovedError:
+            self.agenda.note("record", self._clock())
+        except VmmError as error:
+            self._failed(error, first=first)
+        else:
+            self.converged, self._good = True, self.project
+            self._retry.good()
+            self._told.over("good")
+            if self._told.over("failed"):
+                self._tell(Notice("recovered", "everything is as the manifest says again"))
+        self._see()
+
+    def _failed(self, error: VmmError, *, first: bool) -> None:
+        """Tells it once, tries again later, and keeps up meanwhile what was good before."""
+        if first and isinstance(error, HostUnfit):
+            raise error
+        self.converged = False
+        at = self._retry.failed(self._clock())
+        self.agenda.later("retry", at)
+        if self._told.news("failed", repr((error.message, error.problems))):
+            self._say(
+                "failed", error, f"tried again in {at - self._clock():.0f} s, or when something changes"
+            )
+        good = self._good
+        if first or good is None or self.project is None or good.desired == self.project.desired:
+            return
+        try:
+            self._bring(good, first=False)
+        except Interrupted:
+            raise
+        except VmmError as another:
+            if self._told.news("good", another.message):
+                self._say("failed", another, "this is about the last good state")
+
+    def _bring(self, project: Project, *, first: bool, quiet: bool = False) -> None:
+        desired, course = project.desired, self._course
+        records = self._read_records(desired)
+        whole = first and course.whole
+        held = frozenset[str]() if whole else self._keeping.held(desired, records, self._clock())
+        self.agenda.later("back-off", self._keeping.next)
+        options = narrowed(desired, course.first if first else course.options, held)
+        if options is None:
+            return
+        hands = by_hand(desired, records)
+
+        def expect(_plan: Plan, observed: Observed) -> None:
+            now = {r.spec.vm: r for r in observed.records if r.spec.project == desired.project}
+            if not whole and by_hand(desired, now) != hands:
+                raise _MovedError("VMs were stopped or started meanwhile")
+
+        quiet = quiet or self._keeping.all_crashing(desired, records, held)
+        self._run(project, options, expect, quiet=quiet)
+
+    def _see(self) -> None:
+        """Opens the eyes for what is there now."""
+        assert self.project is not None
+        self.records = self._read_records(self.project.desired)
+        now = self._clock()
+        running = self._keeping.remember(self.project.desired, self.records, now)
+        self._renewed.look(self.project.desired, self.records)
+        sights = sights_of(self.project.desired, self._course.settings, self._paths, self._files, running)
+        for trigger in self._eyes.see(sights):
+            self.agenda.note(trigger, now)
+        self.agenda.later("timer", now + (TIMER_S if self._eyes.sees_rules else BLIND_TIMER_S))
+
+    def _read_records(self, desired: Desired) -> dict[str, Record]:
+        found, _ = record_files.read_records(self._paths)
+        return {record.spec.vm: record for record in found if record.spec.project == desired.project}
+
+    def _say(self, event: str, error: VmmError, more: str) -> None:
+        lines: Sequence[str] = error.hint.splitlines()
+        notice = Notice(
+            event, f"{error.message}; {more}", hint="\n".join(lines), problems=error.problems, bad=True
+        )
+        self._tell(notice)
