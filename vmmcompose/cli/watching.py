@@ -14,10 +14,10 @@ from vmmcompose.errors import Refused
 from vmmcompose.host.sdnotify import notify
 from vmmcompose.model.observed import Observed
 from vmmcompose.model.options import Options
-from vmmcompose.model.plan import Event, Plan
+from vmmcompose.model.plan import Plan
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.reading import Reading
-from vmmcompose.watch import Course, Eyes, Notice, Watcher
+from vmmcompose.watch import Couriers, Course, Eyes, Notice, Watcher
 
 if TYPE_CHECKING:
     from vmmcompose.cli.progress import Sink
@@ -69,16 +69,23 @@ def keep(invocation: Invocation, reading: Reading, options: Options, manner: Man
 def _stay(invocation: Invocation, watcher: Watcher, eyes: Eyes, leaving: list[int], manner: Manner) -> None:
     from vmmcompose.cli.watchkeys import keys
     from vmmcompose.cli.watchlogs import Logs
+    from vmmcompose.host.sync.session import Session
 
     logs = Logs(invocation.paths(), eyes, sys.stdout.buffer, clean=sys.stdout.isatty(), color=color_on())
-    with logs, keys(eyes, _key_table(watcher, logs, leaving), wanted=not manner.as_json) as pressed:
+    couriers = Couriers(invocation.paths(), lambda notice: _say(invocation, manner, notice), Session)
+    table = _key_table(watcher, logs, leaving)
+    with logs, couriers, keys(eyes, table, wanted=not manner.as_json) as pressed:
+        eyes.add(couriers.fileno(), couriers.hand_over)
         if manner.logs:
             logs.switch(watcher.records.values())
+        couriers.arrange(watcher.records, watcher.running)
         _hello(invocation, watcher, manner, keyed=pressed)
         while not leaving:
             before = watcher.looks
-            watcher.turn()
+            seen = watcher.turn()
+            couriers.changed(seen.trees, overflow="overflow" in seen.triggers)
             if watcher.looks != before:
+                couriers.arrange(watcher.records, watcher.running)
                 logs.follow(watcher.records.values())
                 notify(os.environ, STATUS=_status(watcher))
     notify(os.environ, STOPPING="1")
@@ -158,36 +165,48 @@ class _Shown:
         expect: Callable[[Plan, Observed], None],
         *,
         quiet: bool,
-    ) -> Plan:
-        """One run."""
+    ) -> None:
+        """One run: planned here, as mostly there is nothing to do, and done in a process of its own."""
+        from vmmcompose.reconcile import plan_project
+        from vmmcompose.watch.apart import apart
+
+        self._invocation.manifest = project
+        plan, observed = plan_project(project.settings, project.desired, options)
+        expect(plan, observed)
+        if not plan.steps and not any(problem.severity == "error" for problem in plan.problems):
+            return
+        noted = frozenset(self._noted)
+        self._noted |= apart(lambda: self._converge(project, options, expect, noted, quiet=quiet))
+
+    def _converge(
+        self,
+        project: "Project",
+        options: Options,
+        expect: Callable[[Plan, Observed], None],
+        noted: frozenset[Problem],
+        *,
+        quiet: bool,
+    ) -> set[Problem]:
+        """What was noticed and has not been told before."""
         from vmmcompose.cli.converging import located, show_notes
         from vmmcompose.reconcile import Asker, converge
         from vmmcompose.render.events import done_line
 
-        self._invocation.manifest = project
         begin = time.monotonic()
         sink = self._sink(quiet=quiet)
-
-        def emit(event: Event) -> None:
-            sink.tell(event)
-
-        with sink, located(self._invocation):
+        invocation, patience_s = self._invocation, self._manner.patience_s
+        with sink, located(invocation):
             asker = Asker(
-                self._approve,
-                emit,
-                sink.planned,
-                self._invocation.say,
-                expect,
-                patience_s=self._manner.patience_s,
+                self._approve, sink.tell, sink.planned, invocation.say, expect, patience_s=patience_s
             )
             plan = converge(project.settings, project.desired, options, asker).plan
+        news = {problem: None for problem in plan.problems if problem not in noted}
         if plan.changes and not quiet:
-            news = tuple(problem for problem in plan.problems if problem not in self._noted)
-            self._noted.update(news)
-            show_notes(self._invocation, replace(plan, problems=news), ())
+            show_notes(invocation, replace(plan, problems=tuple(news)), ())
             seconds = time.monotonic() - begin
             sink.ended(plan, done_line(plan, seconds), seconds)
-        return plan
+        sys.stdout.flush()
+        return set(news)
 
     def told(self, notice: Notice) -> None:
         """What the loop tells."""

@@ -1,10 +1,12 @@
 """Keeping a project as its manifest says: something happens, and the spine looks again.
 
-`agenda` and `restarts` decide, pure and on a clock given to them; `eyes` sees; `loop` lets one lead to the other.
+`agenda` and `restarts` decide, pure and on a clock given to them; `eyes` sees; `loop` lets one lead to the other;
+`couriers` carry what changes in mounted directories.
 """
 
+from vmmcompose.watch.couriers import Couriers
 from vmmcompose.watch.eyes import Eyes
 from vmmcompose.watch.loop import Course, Watcher
 from vmmcompose.watch.notice import Notice
 
-__all__ = ["Course", "Eyes", "Notice", "Watcher"]
+__all__ = ["Couriers", "Course", "Eyes", "Notice", "Watcher"]

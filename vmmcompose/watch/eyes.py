@@ -21,6 +21,8 @@ class Sights:
     """The manifest's files, and those of the host that go into a guest by its word."""
     trees: frozenset[str] = frozenset()
     """Mounted directories."""
+    looked_at: frozenset[str] = frozenset()
+    """Those of them that the planner knows by their content."""
     records: str = ""
     """Folder of the records."""
     images: str = ""
@@ -124,7 +126,7 @@ class Eyes:
             seen.triggers.add("image")
         if changed.files & self._sights.manifests:
             seen.triggers.add("manifest")
-        if changed.trees:
+        if self._sights.looked_at.intersection(changed.trees):
             seen.triggers.add("mount")
         for tree, paths in changed.trees.items():
             seen.trees.setdefault(tree, set()).update(paths)

@@ -13,10 +13,10 @@ from vmmcompose.model.observed import Observed
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Plan
 from vmmcompose.model.reading import Reading
-from vmmcompose.model.record import Record
+from vmmcompose.model.record import Process, Record
 from vmmcompose.model.settings import Settings
 from vmmcompose.watch.agenda import Agenda, Trigger
-from vmmcompose.watch.eyes import Eyes
+from vmmcompose.watch.eyes import Eyes, Seen
 from vmmcompose.watch.images import Renewed
 from vmmcompose.watch.keeping import Keeping, by_hand, narrowed
 from vmmcompose.watch.notice import Notice
@@ -54,7 +54,7 @@ class Run(Protocol):
         expect: Callable[[Plan, Observed], None],
         *,
         quiet: bool,
-    ) -> Plan:
+    ) -> None:
         """Makes the host match; `quiet` where the user has heard it before."""
 
 
@@ -98,6 +98,8 @@ class Watcher:
         """The manifest as it was last read without problems."""
         self.records: Mapping[str, Record] = {}
         """The project's records by short name, as of the last look."""
+        self.running: Mapping[str, Process] = {}
+        """The processes of those that run."""
         self._course = replace(course, reading=fixed(course.reading))
         self._eyes, self._run, self._tell, self._clock = eyes, run, tell, clock
         self._paths = paths_of(course.settings)
@@ -124,11 +126,8 @@ class Watcher:
         else:
             self._look(first=True)
 
-    def turn(self) -> dict[str, set[str]]:
-        """Waits for one thing to happen, and looks if something is due.
-
-        Returns:
-            Paths that may have changed, by mounted directory.
+    def turn(self) -> Seen:
+        """Waits for one thing to happen, and looks if something is due; gives what was seen.
 
         Raises:
             Interrupted: Ctrl-C while something was done.
@@ -144,7 +143,7 @@ class Watcher:
                 self._read_again()
             again = not READ_AGAIN.intersection(triggers)
             self._look(first=False, again=again)
-        return seen.trees
+        return seen
 
     def _read(self) -> Project:
         asked: set[str] = set()
@@ -243,9 +242,11 @@ class Watcher:
         assert self.project is not None
         self.records = self._read_records(self.project.desired)
         now = self._clock()
-        running = self._keeping.remember(self.project.desired, self.records, now)
+        self.running = self._keeping.remember(self.project.desired, self.records, now)
         self._renewed.look(self.project.desired, self.records)
-        sights = sights_of(self.project.desired, self._course.settings, self._paths, self._files, running)
+        sights = sights_of(
+            self.project.desired, self._course.settings, self._paths, self._files, self.running
+        )
         for trigger in self._eyes.see(sights):
             self.agenda.note(trigger, now)
         self.agenda.later("timer", now + (TIMER_S if self._eyes.sees_rules else BLIND_TIMER_S))

@@ -42,6 +42,7 @@ def sights_of(
         frozenset(manifests),
         # What is written to a snapshot that the guest may write to is not carried over: nothing to look for.
         frozenset(mount.source for mount in mounts if mount.mode == "ro" or mount.sync != "none"),
+        frozenset(mount.source for mount in mounts if mount.mode == "ro"),
         str(paths.vms()),
         str(paths.rootfs()),
         (settings.bridge_name, TAP_PREFIX),

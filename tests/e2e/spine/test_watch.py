@@ -209,7 +209,7 @@ def test_a_vm_that_keeps_crashing_is_told_once_with_its_console(host: Lab) -> No
         mark = watch.mark()
         host.write(manifest(9130))
         watch.until("plan", mark)
-        eventually(lambda: host.pid("a") != seen and alive(host, "a"), "a changed VM is tried at once")
+        eventually(lambda: alive(host, "a") and host.pid("a") != seen, "a changed VM is tried at once")
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

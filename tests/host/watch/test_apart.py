@@ -1,0 +1,94 @@
+"""Work in a process of its own: what comes back from it, and who hears a signal meanwhile."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from vmmcompose.errors import HostError, Refused
+from vmmcompose.model.problem import Problem
+from vmmcompose.watch.apart import apart
+
+
+def test_what_it_returns_comes_back_and_what_it_loads_stays_there() -> None:
+    def work() -> tuple[int, bool]:
+        sys.modules["loaded_there"] = sys
+        return os.getpid(), True
+
+    pid, done = apart(work)
+    assert done
+    assert pid != os.getpid()
+    assert "loaded_there" not in sys.modules
+
+
+def test_errors_come_back_with_their_hints_and_problems() -> None:
+    def work() -> None:
+        raise Refused("no", hint="do that", problems=[Problem("code", "message")])
+
+    with pytest.raises(Refused) as caught:
+        apart(work)
+    assert (caught.value.message, caught.value.hint) == ("no", "do that")
+    assert caught.value.problems == (Problem("code", "message"),)
+
+
+def test_one_that_is_killed_is_an_error() -> None:
+    with pytest.raises(HostError, match="killed"):
+        apart(lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def test_no_process_and_no_descriptor_is_left() -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        apart(lambda: None)
+    assert len(os.listdir("/proc/self/fd")) == before
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+SCRIPT = """
+import signal, time
+from vmmcompose.watch.apart import apart
+got = []
+signal.signal(signal.SIGTERM, lambda *_: got.append(1))
+def work():
+    there = []
+    signal.signal(signal.SIGTERM, lambda *_: there.append(1))
+    print("ready", flush=True)
+    deadline = time.monotonic() + 10
+    while not there and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    return len(there)
+print(apart(work), len(got), flush=True)
+"""
+
+
+def test_a_signal_is_heard_by_both_and_what_is_done_is_finished_first() -> None:
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.terminate()
+    assert process.stdout.readline() == "1 1\n"
+    assert process.wait(10) == 0
+
+
+def test_other_threads_do_no_harm() -> None:
+    stop = threading.Event()
+
+    def busy() -> None:
+        while not stop.is_set():
+            time.sleep(0)
+
+    threads = [threading.Thread(target=busy) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        assert [apart(lambda: 7) for _ in range(20)] == [7] * 20
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()

@@ -1,0 +1,168 @@
+"""What is carried into guests, in which portions, and what happens when the way is lost."""
+
+import select
+import threading
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+
+import pytest
+from guest_spec import SPEC
+from lab import eventually
+
+from vmmcompose.errors import HostError
+from vmmcompose.model.desired import Mount
+from vmmcompose.model.mountsync import Report
+from vmmcompose.model.paths import Paths
+from vmmcompose.model.record import Process, Record
+from vmmcompose.model.spec import VmSpec
+from vmmcompose.watch import Couriers, Notice
+
+PROCESS = Process(1, 2, "boot")
+
+
+@dataclass
+class Guest:
+    """The other end: what arrived there, and whether it answers."""
+
+    arrived: list[tuple[str, ...]] = field(default_factory=list)
+    open: int = 0
+    broken: bool = False
+    slow: threading.Event = field(default_factory=threading.Event)
+    report: Report = field(default_factory=Report)
+
+    def __post_init__(self) -> None:
+        self.slow.set()
+
+    @contextmanager
+    def way(self, _paths: Paths, _spec: VmSpec, _mount: Mount) -> Iterator["Guest"]:
+        self._check()
+        self.open += 1
+        try:
+            yield self
+        finally:
+            self.open -= 1
+
+    def full(self) -> Report:
+        self._check()
+        self.arrived.append(("everything",))
+        return self.report
+
+    def push(self, changed: Collection[str]) -> Report:
+        self.slow.wait(10)
+        self._check()
+        self.arrived.append(tuple(sorted(changed)))
+        return self.report
+
+    def _check(self) -> None:
+        if self.broken:
+            raise HostError("the guest does not answer")
+
+
+@pytest.fixture
+def guest() -> Guest:
+    return Guest()
+
+
+@pytest.fixture
+def told() -> list[Notice]:
+    return []
+
+
+@pytest.fixture
+def couriers(guest: Guest, told: list[Notice]) -> Iterator[Couriers]:
+    with Couriers(Paths(PurePosixPath("/nowhere")), told.append, guest.way) as found:
+        yield found
+
+
+def record(sync: str = "push") -> Record:
+    mount = replace(Mount("site", "/srv/site"), sync=sync)  # type: ignore[arg-type]
+    return Record(replace(SPEC, mounts=(mount,)), "running", PROCESS)
+
+
+def arranged(couriers: Couriers, guest: Guest) -> None:
+    couriers.arrange({"web": record()}, {"web": PROCESS})
+    eventually(lambda: guest.arrived == [("everything",)], "the first comparison")
+
+
+def change(couriers: Couriers, *paths: str) -> None:
+    couriers.changed({"/srv/site": set(paths)}, overflow=False)
+
+
+def test_it_begins_with_a_comparison_of_everything_and_then_carries_what_changed(
+    couriers: Couriers, guest: Guest
+) -> None:
+    arranged(couriers, guest)
+    change(couriers, "index.html")
+    eventually(lambda: guest.arrived[1:] == [("index.html",)], "the change")
+    couriers.changed({"/srv/other": {"x"}}, overflow=False)
+    time.sleep(0.2)
+    assert len(guest.arrived) == 2
+
+
+def test_a_burst_is_one_portion_and_what_comes_meanwhile_the_next(couriers: Couriers, guest: Guest) -> None:
+    arranged(couriers, guest)
+    guest.slow.clear()
+    for name in "abc":
+        change(couriers, name)
+    time.sleep(0.3)
+    for name in "de":
+        change(couriers, name)
+    guest.slow.set()
+    eventually(lambda: guest.arrived[1:] == [("a", "b", "c"), ("d", "e")], "two portions")
+
+
+def test_an_overflow_is_a_comparison_of_everything(couriers: Couriers, guest: Guest) -> None:
+    arranged(couriers, guest)
+    couriers.changed({}, overflow=True)
+    eventually(lambda: guest.arrived[1:] == [("everything",)], "everything")
+
+
+def test_a_lost_way_is_opened_again_with_a_comparison(couriers: Couriers, guest: Guest) -> None:
+    arranged(couriers, guest)
+    guest.broken = True
+    change(couriers, "lost")
+    eventually(lambda: guest.open == 0, "the way is closed")
+    guest.broken = False
+    eventually(lambda: guest.arrived[1:] == [("everything",)], "everything again")
+
+
+def test_a_vm_that_stopped_and_one_that_was_started_anew(couriers: Couriers, guest: Guest) -> None:
+    arranged(couriers, guest)
+    couriers.arrange({"web": record()}, {"web": Process(2, 3, "boot")})
+    eventually(
+        lambda: guest.arrived == [("everything",)] * 2 and guest.open == 1, "a new way for a new process"
+    )
+    couriers.arrange({"web": record()}, {})
+    eventually(lambda: guest.open == 0, "none for one that is stopped")
+    change(couriers, "x")
+    time.sleep(0.1)
+    assert len(guest.arrived) == 2
+
+
+def test_mounts_without_sync_are_none_of_its_business(couriers: Couriers, guest: Guest) -> None:
+    couriers.arrange({"web": record("none")}, {"web": PROCESS})
+    time.sleep(0.1)
+    assert guest.arrived == []
+
+
+def test_what_it_has_to_say_is_said_by_the_thread_that_waits(
+    couriers: Couriers, guest: Guest, told: list[Notice]
+) -> None:
+    guest.report = Report(sent=2, deleted=1, conflicts=("both",))
+    arranged(couriers, guest)
+    assert select.select([couriers], [], [], 5)[0]
+    assert told == []
+    couriers.hand_over()
+    assert [notice.event for notice in told] == ["sync", "sync-conflict"]
+    assert told[0].words == "web: site: 2 sent, 1 deleted"
+
+
+def test_nothing_is_left_when_it_ends(guest: Guest, told: list[Notice]) -> None:
+    threads = threading.active_count()
+    with Couriers(Paths(PurePosixPath("/nowhere")), told.append, guest.way) as couriers:
+        arranged(couriers, guest)
+    assert guest.open == 0
+    assert threading.active_count() == threads

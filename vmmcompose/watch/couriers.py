@@ -1,0 +1,204 @@
+"""Carrying what changes in mounted directories into the guests: a thread for each `sync` mount of a running VM.
+
+A thread, as it waits for a guest: what another guest is sent, and a VM that has to be brought up, do not wait for it.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
+from threading import Condition, Thread
+from types import TracebackType
+from typing import Protocol, Self
+
+from vmmcompose.errors import VmmError
+from vmmcompose.model.desired import Mount
+from vmmcompose.model.mountsync import Report
+from vmmcompose.model.paths import Paths
+from vmmcompose.model.record import Process, Record
+from vmmcompose.model.spec import VmSpec
+from vmmcompose.watch.notice import Notice, Tell
+from vmmcompose.watch.restarts import Retry
+
+CALM_S = 0.03
+"""How long more changes are waited for: a save is several events, and each round trip to the guest costs as much."""
+FETCH_S = 10.0
+"""How often a guest is asked for changes of its own where they are wanted (`two-way`): it cannot tell by itself."""
+
+TOLD_S = 16.0
+"""The wait before the next try from which on the user is told: a guest that boots does not answer yet."""
+
+
+class Way(Protocol):
+    """What carries: `host.sync.Session`, or a test's."""
+
+    def full(self) -> Report:
+        """Compares and transfers everything."""
+
+    def push(self, changed: Collection[str]) -> Report:
+        """Transfers what may have changed."""
+
+
+Open = Callable[[Paths, VmSpec, Mount], AbstractContextManager[Way]]
+
+
+class _Courier(Thread):
+    """One mount of one VM, until it is told to stop."""
+
+    def __init__(
+        self, way: Callable[[], AbstractContextManager[Way]], spec: VmSpec, mount: Mount, tell: Tell
+    ) -> None:
+        super().__init__(daemon=True, name=f"sync {spec.vm} {mount.tag}")
+        self._way, self._vm, self._mount, self._tell = way, spec.vm, mount, tell
+        self._changed: set[str] = set()
+        self._whole = False
+        self._stopped = False
+        self._condition = Condition()
+        self._retry = Retry(first_s=0.5, cap_s=30.0)
+        self._failed = False
+
+    def carry(self, paths: Iterable[str], *, whole: bool = False) -> None:
+        """These may have changed, or anything."""
+        with self._condition:
+            self._changed.update(paths)
+            self._whole = self._whole or whole
+            self._condition.notify()
+
+    def stop(self) -> None:
+        """Carry nothing more. What is on its way arrives."""
+        with self._condition:
+            self._stopped = True
+            self._condition.notify()
+
+    def run(self) -> None:
+        """The thread's body: connects, and again when the connection is lost."""
+        while not self._stopped:
+            try:
+                with self._way() as way:
+                    self._said(way.full(), first=True)
+                    self._carry_on(way)
+            except VmmError as error:
+                self._lost(error)
+
+    def _carry_on(self, way: Way) -> None:
+        while True:
+            paths, whole = self._next()
+            if self._stopped:
+                return
+            self._said(way.full() if whole else way.push(paths))
+
+    def _next(self) -> tuple[set[str], bool]:
+        """Waits for changes, and then for a calm moment."""
+        idle_s = FETCH_S if self._mount.sync == "two-way" else None
+        with self._condition:
+            came = self._condition.wait_for(lambda: self._changed or self._whole or self._stopped, idle_s)
+            if not came:
+                return set(), True
+            while not self._stopped and self._condition.wait(CALM_S):
+                pass
+            paths, whole = self._changed, self._whole or "" in self._changed
+            self._changed, self._whole = set(), False
+            return paths, whole
+
+    def _said(self, report: Report, *, first: bool = False) -> None:
+        self._retry.good()
+        if first and self._failed:
+            self._failed = False
+            self._tell(
+                Notice("sync-recovered", f"{self._vm}: mount {self._mount.tag} is in step again", self._vm)
+            )
+        parts = [
+            f"{count} {word}"
+            for count, word in (
+                (report.sent, "sent"),
+                (report.deleted, "deleted"),
+                (report.fetched, "fetched"),
+            )
+            if count
+        ]
+        if parts:
+            self._tell(Notice("sync", f"{self._vm}: {self._mount.tag}: {', '.join(parts)}", self._vm))
+        for path in report.conflicts:
+            words = (
+                f"{self._vm}: {self._mount.tag}: both sides changed {path!r}; the guest's is kept beside it"
+            )
+            self._tell(Notice("sync-conflict", words, self._vm, bad=True))
+
+    def _lost(self, error: VmmError) -> None:
+        """Tells it once, and waits before the next try. A new connection begins with a comparison of everything."""
+        if self._stopped:
+            return
+        wait_s = self._retry.failed(0.0)
+        if not self._failed and wait_s >= TOLD_S:
+            self._failed = True
+            words = f"{self._vm}: mount {self._mount.tag} is out of step: {error.message}"
+            self._tell(Notice("sync-failed", words, self._vm, hint=error.hint, bad=True))
+        with self._condition:
+            self._condition.wait_for(lambda: self._stopped, wait_s)
+            self._changed.clear()
+            self._whole = False
+
+
+class Couriers:
+    """The couriers of a project. What they tell is handed over in the thread that waits."""
+
+    def __init__(self, paths: Paths, tell: Tell, way: Open) -> None:
+        self._paths, self._tell, self._way = paths, tell, way
+        self._couriers: dict[tuple[str, Mount, Process], _Courier] = {}
+        self._told: deque[Notice] = deque()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def fileno(self) -> int:
+        """Readable when there is something to hand over."""
+        return self._wake
+
+    def hand_over(self) -> None:
+        """Tells what the couriers had to say."""
+        os.eventfd_read(self._wake)
+        while self._told:
+            self._tell(self._told.popleft())
+
+    def arrange(self, records: Mapping[str, Record], running: Mapping[str, Process]) -> None:
+        """A courier for each `sync` mount of a VM that runs, and no others."""
+        wanted = {
+            (vm, mount, process): records[vm].spec
+            for vm, process in running.items()
+            for mount in records[vm].spec.mounts
+            if mount.sync != "none"
+        }
+        for key in self._couriers.keys() - wanted.keys():
+            self._couriers.pop(key).stop()
+        for key, spec in wanted.items():
+            if key not in self._couriers:
+                self._couriers[key] = self._start(spec, key[1])
+
+    def changed(self, trees: Mapping[str, Iterable[str]], *, overflow: bool) -> None:
+        """Paths that may have changed, by directory; with `overflow` others as well."""
+        for (_, mount, _), courier in self._couriers.items():
+            if overflow or mount.source in trees:
+                courier.carry(trees.get(mount.source, ()), whole=overflow)
+
+    def __enter__(self) -> Self:
+        """Nothing is carried yet."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stops all; waits a moment for what is on its way."""
+        for courier in self._couriers.values():
+            courier.stop()
+        for courier in self._couriers.values():
+            courier.join(2.0)
+        if not any(courier.is_alive() for courier in self._couriers.values()):
+            os.close(self._wake)
+        self._couriers.clear()
+
+    def _start(self, spec: VmSpec, mount: Mount) -> _Courier:
+        courier = _Courier(lambda: self._way(self._paths, spec, mount), spec, mount, self._say)
+        courier.start()
+        return courier
+
+    def _say(self, notice: Notice) -> None:
+        self._told.append(notice)
+        os.eventfd_write(self._wake, 1)
