@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vmmcompose.cli.invocation import Invocation, color_on, tell
 from vmmcompose.errors import Refused
+from vmmcompose.host.access import require_root
 from vmmcompose.host.sdnotify import notify
 from vmmcompose.model.observed import Observed
 from vmmcompose.model.options import Options
@@ -49,6 +50,7 @@ def keep(invocation: Invocation, reading: Reading, options: Options, manner: Man
         VmmError: the first look found a manifest with problems or a host that cannot do it; with `once` anything.
         Interrupted: Ctrl-C while something was done.
     """
+    require_root("watching a project")
     later = replace(options, wait=False, recreate=False)
     course = Course(invocation.settings(), reading, later, options, whole=manner.whole)
     with ExitStack() as stack:
@@ -93,10 +95,15 @@ def _stay(invocation: Invocation, watcher: Watcher, eyes: Eyes, leaving: list[in
 
 def _key_table(watcher: Watcher, logs: "Logs", leaving: list[int]) -> dict[str, Callable[[], None]]:
     return {
-        "r": lambda: watcher.agenda.note("asked", time.monotonic()),
+        "r": lambda: _ask(watcher),
         "l": lambda: logs.switch(watcher.records.values()),
         "q": lambda: leaving.append(0),
     }
+
+
+def _ask(watcher: Watcher) -> None:
+    tell("looking again")
+    watcher.agenda.note("asked", time.monotonic())
 
 
 def _hello(invocation: Invocation, watcher: Watcher, manner: Manner, *, keyed: bool) -> None:
@@ -173,22 +180,19 @@ class _Shown:
         self._invocation.manifest = project
         plan, observed = plan_project(project.settings, project.desired, options)
         expect(plan, observed)
-        if not plan.steps and not any(problem.severity == "error" for problem in plan.problems):
-            return
-        noted = frozenset(self._noted)
-        self._noted |= apart(lambda: self._converge(project, options, expect, noted, quiet=quiet))
+        self._note(plan)
+        if plan.steps or any(problem.severity == "error" for problem in plan.problems):
+            apart(lambda: self._converge(project, options, expect, quiet=quiet))
 
     def _converge(
         self,
         project: "Project",
         options: Options,
         expect: Callable[[Plan, Observed], None],
-        noted: frozenset[Problem],
         *,
         quiet: bool,
-    ) -> set[Problem]:
-        """What was noticed and has not been told before."""
-        from vmmcompose.cli.converging import located, show_notes
+    ) -> None:
+        from vmmcompose.cli.converging import located
         from vmmcompose.reconcile import Asker, converge
         from vmmcompose.render.events import done_line
 
@@ -200,13 +204,18 @@ class _Shown:
                 self._approve, sink.tell, sink.planned, invocation.say, expect, patience_s=patience_s
             )
             plan = converge(project.settings, project.desired, options, asker).plan
-        news = {problem: None for problem in plan.problems if problem not in noted}
         if plan.changes and not quiet:
-            show_notes(invocation, replace(plan, problems=tuple(news)), ())
             seconds = time.monotonic() - begin
             sink.ended(plan, done_line(plan, seconds), seconds)
         sys.stdout.flush()
-        return set(news)
+
+    def _note(self, plan: Plan) -> None:
+        """What a plan noticed, each thing once."""
+        from vmmcompose.cli.converging import show_notes
+
+        news = [p for p in plan.problems if p.severity != "error" and p not in self._noted]
+        self._noted.update(news)
+        show_notes(self._invocation, replace(plan, problems=tuple(news)), ())
 
     def told(self, notice: Notice) -> None:
         """What the loop tells."""

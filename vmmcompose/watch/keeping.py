@@ -87,6 +87,10 @@ class Keeping:
             if before.get(vm.name) != vm:
                 self._restarts.forget(vm.name)
 
+    def hurry(self) -> None:
+        """Nobody waits for its turn any longer."""
+        self._restarts.hurry()
+
     def all_crashing(self, desired: Desired, records: Mapping[str, Record], held: frozenset[str]) -> bool:
         """Whether there is nothing to bring up but VMs that keep crashing, which the user knows."""
         dead = [

@@ -141,6 +141,8 @@ class Watcher:
             self._tell(Notice("look", f"looking again: {', '.join(triggers)}"))
             if READ_AGAIN.intersection(triggers):
                 self._read_again()
+            if "asked" in triggers:
+                self._keeping.hurry()
             again = not READ_AGAIN.intersection(triggers)
             self._look(first=False, again=again)
         return seen

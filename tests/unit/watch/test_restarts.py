@@ -93,6 +93,16 @@ def test_a_changed_vm_is_tried_at_once() -> None:
     assert restarts.ended("web", 5, "always", 1.0, clean=False).what == "start"
 
 
+def test_whoever_waits_may_be_started_at_once_without_that_its_past_is_forgotten() -> None:
+    restarts = Restarts()
+    for process in range(6):
+        verdict = restarts.ended("web", process, "always", 1.0, clean=False)
+    assert verdict.what == "wait"
+    restarts.hurry()
+    assert restarts.ended("web", 5, "always", 1.0, clean=False).what == "start"
+    assert restarts.ended("web", 6, "always", 1.0, clean=False).ends == 7
+
+
 @pytest.mark.parametrize(
     ("console", "vmm", "clean"),
     [
