@@ -45,8 +45,11 @@ def plan_project(
     settings: Settings, desired: Desired, options: Options, *, refresh: bool = True
 ) -> tuple[Plan, Observed]:
     """What `converge` would do now, and what it saw; without `refresh` only what differs from the records."""
-    see = observe if refresh else observe_recorded
-    observed = see(settings, desired, paths_of(settings))
+    paths = paths_of(settings)
+    if refresh:
+        observed = observe(settings, desired, paths, contents=options.contents)
+    else:
+        observed = observe_recorded(settings, desired, paths)
     return _plan(settings, desired, observed, options), observed
 
 

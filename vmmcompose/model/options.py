@@ -48,3 +48,5 @@ class Options:
     """The snapshot that the one chosen VM goes back to."""
     restart: bool = False
     """Stop and start the chosen VMs although nothing asks for it."""
+    contents: bool = True
+    """Look into mounted directories; otherwise they count as unchanged."""

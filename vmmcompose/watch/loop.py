@@ -25,6 +25,8 @@ from vmmcompose.watch.sights import fixed, sights_of
 
 READ_AGAIN: frozenset[Trigger] = frozenset({"asked", "manifest", "overflow"})
 """What makes the manifest be read again. Anything else may come while it is half written."""
+LOOKS_INTO_MOUNTS: frozenset[Trigger] = frozenset({"asked", "mount", "overflow", "retry"})
+"""What makes mounted directories be walked. Otherwise nothing in them has changed that was not told."""
 TIMER_S = 60.0
 """How often what nobody tells of is looked at: kernel switches, and files that no event came for."""
 BLIND_TIMER_S = 15.0
@@ -122,9 +124,9 @@ class Watcher:
         """
         self.project = self._read()
         if strict:
-            self._bring(self.project, first=True)
+            self._bring(self.project, first=True, contents=True)
         else:
-            self._look(first=True)
+            self._look()
 
     def turn(self) -> Seen:
         """Waits for one thing to happen, and looks if something is due; gives what was seen.
@@ -143,8 +145,7 @@ class Watcher:
                 self._read_again()
             if "asked" in triggers:
                 self._keeping.hurry()
-            again = not READ_AGAIN.intersection(triggers)
-            self._look(first=False, again=again)
+            self._look(triggers)
         return seen
 
     def _read(self) -> Project:
@@ -177,13 +178,16 @@ class Watcher:
             self._keeping.changed(self.project.desired, project.desired)
         self.project = project
 
-    def _look(self, *, first: bool, again: bool = False) -> None:
-        """`again` where nothing was asked that was not asked before: what failed then is not told a second time."""
+    def _look(self, triggers: tuple[Trigger, ...] = ()) -> None:
+        """Without triggers the first look. Where nothing new was asked, what failed before is not told again."""
+        first = not triggers
+        quiet = not first and not self.converged and not READ_AGAIN.intersection(triggers)
+        contents = first or bool(LOOKS_INTO_MOUNTS.intersection(triggers))
         assert self.project is not None
         self.looks += 1
         self.agenda.later("retry", None)
         try:
-            self._bring(self.project, first=first, quiet=again and not self.converged)
+            self._bring(self.project, first=first, quiet=quiet, contents=contents)
         except Interrupted:
             raise
         except _MovedError:
@@ -220,7 +224,7 @@ class Watcher:
             if self._told.news("good", another.message):
                 self._say("failed", another, "this is about the last good state")
 
-    def _bring(self, project: Project, *, first: bool, quiet: bool = False) -> None:
+    def _bring(self, project: Project, *, first: bool, quiet: bool = False, contents: bool = False) -> None:
         desired, course = project.desired, self._course
         records = self._read_records(desired)
         whole = first and course.whole
@@ -229,6 +233,7 @@ class Watcher:
         options = narrowed(desired, course.first if first else course.options, held)
         if options is None:
             return
+        options = replace(options, contents=contents)
         hands = by_hand(desired, records)
 
         def expect(_plan: Plan, observed: Observed) -> None:
