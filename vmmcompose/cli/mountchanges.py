@@ -13,10 +13,11 @@ from vmmcompose.errors import UsageError, VmmError
 
 if TYPE_CHECKING:
     from vmmcompose.host.sync.session import Session
+    from vmmcompose.host.sync.stopped import StoppedMount
     from vmmcompose.model.mountsync import Report
 
 SCHEMA_VERSION = 1
-_DIFF_HELP = """Show what differs between a mount's host directory and the running guest.
+_DIFF_HELP = """Show what differs between a mount's host directory and the guest, be it running or stopped.
 
 For each path it says what either side did since both were last in step: when the image was made, or something was
 carried over. Files are compared by size, time and mode.
@@ -25,7 +26,7 @@ carried over. Files are compared by size, time and mode.
 Examples:
   vmm mount diff web site
   vmm mount diff web site --json"""
-_PULL_HELP = """Bring what a running guest changed in a mount back to the host directory.
+_PULL_HELP = """Bring what a guest, running or stopped, changed in a mount back to the host directory.
 
 Files that the host has not changed since are replaced, and deleted where the guest deleted them. Where both sides
 changed something the host's stays, and the command fails in the end; --force takes the guest's.
@@ -85,9 +86,11 @@ def pull(invocation: Invocation, vm: str, tag: str, *, force: bool, as_json: boo
         )
 
 
-def _session(invocation: Invocation, vm: str, tag: str) -> AbstractContextManager["Session"]:
+def _session(invocation: Invocation, vm: str, tag: str) -> AbstractContextManager["Session | StoppedMount"]:
+    from vmmcompose.cli.ps import live_state
     from vmmcompose.cli.targets import require_running
     from vmmcompose.host.sync.session import Session
+    from vmmcompose.host.sync.stopped import StoppedMount
 
     record = find_record(invocation, vm)
     mount = next((one for one in record.spec.mounts if one.tag == tag), None)
@@ -98,6 +101,8 @@ def _session(invocation: Invocation, vm: str, tag: str) -> AbstractContextManage
         raise UsageError(
             f"mount {tag} of VM {record.spec.vm} is read-only", hint="its guest can change nothing"
         )
+    if live_state(record, frozenset()) == "stopped":
+        return StoppedMount(invocation.paths(), record.spec, mount)
     require_running(record, "its mount cannot be read")
     return Session(invocation.paths(), record.spec, mount)
 

@@ -108,7 +108,7 @@ def stat_and_read(
     found: dict[str, Inode | None] = {}
     for path, command in zip(reversed(paths), reversed(commands), strict=True):
         output, _, answer = output.rpartition(echo(command))
-        found[path] = _parse(answer)
+        found[path] = parse_inode(answer)
     return found, same
 
 
@@ -133,7 +133,8 @@ def read(image: PathLike, sizes: Mapping[str, int]) -> dict[str, bytes]:
     return contents
 
 
-def _parse(text: bytes) -> Inode | None:
+def parse_inode(text: bytes) -> Inode | None:
+    """What `stat` printed of one inode; None where that is none."""
     head, owner = _HEAD.search(text), _OWNER.search(text)
     if head is None or owner is None:
         return None

@@ -121,3 +121,20 @@ def test_mount_sync_needs_no_restart_where_live_is_possible(host: Lab) -> None:
     assert page(host) == "third\n"
     assert in_guest(host, "cat /mnt/src/index.html") == "third"
     assert host.pid("web") == pid
+
+
+def test_what_a_guest_changed_comes_back_after_it_has_stopped(host: Lab) -> None:
+    in_guest(host, "cd /mnt/src; echo more >>main.c; mkdir out; echo built >out/a; sync")
+    host.vmm("stop", "web")
+    told = json.loads(host.vmm("mount", "diff", "web", "src", "--json").stdout)["differences"]
+    assert {one["path"]: (one["host"], one["guest"]) for one in told} == {
+        "main.c": ("", "changed"),
+        "out": ("", "added"),
+        "out/a": ("", "added"),
+    }
+    host.vmm("mount", "pull", "web", "src")
+    assert (host.project / "src" / "main.c").read_text() == "int main;\nmore\n"
+    assert (host.project / "src" / "out" / "a").read_text() == "built\n"
+    assert "in step" in host.vmm("mount", "diff", "web", "src").stderr
+    host.vmm("up")
+    assert in_guest(host, "cat /mnt/src/out/a") == "built"

@@ -43,7 +43,7 @@ def fetch(
         NoSpace: they are more than may be written.
         HostError: the connection is gone, what came is no tar, or the system refused.
     """
-    _require_room(landing, files)
+    require_room(landing, files)
     take = _Take(landing, channel, files, names, fetched)
     for paths in _batches(files):
         take.batch(paths)
@@ -54,7 +54,12 @@ def fetch(
             fetched.skipped.setdefault(path, "it changed or vanished in the guest while it was fetched")
 
 
-def _require_room(landing: Landing, files: Listing) -> None:
+def require_room(landing: Landing, files: Listing) -> None:
+    """Refuses files that are more than may be written here.
+
+    Raises:
+        NoSpace: so they are.
+    """
     wanted, room = sum(entry.size for entry in files.values()), landing.room()
     if wanted > room:
         raise NoSpace(

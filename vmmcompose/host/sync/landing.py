@@ -13,12 +13,12 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from typing import Protocol
 
 from vmmcompose.errors import HostError
 from vmmcompose.guest.listing import CONFLICT, STAGING, Entry
 from vmmcompose.host.files import failed
 from vmmcompose.host.inroot import FOLDER
-from vmmcompose.host.sync.channel import Channel
 from vmmcompose.host.sync.tree import Tree
 
 _READ = 1 << 18
@@ -30,6 +30,13 @@ _NO_FOLDER = {
     errno.ELOOP: "a link stands in its path",
     errno.ENAMETOOLONG: "its path is too long",
 }
+
+
+class Source(Protocol):
+    """Where a file's bytes come from."""
+
+    def receive(self, size: int) -> bytes:
+        """Exactly so many bytes."""
 
 
 class Landing:
@@ -73,7 +80,7 @@ class Landing:
             os.chown(temp, *self._owner, dir_fd=folder, follow_symlinks=False)
             return _rename(folder, temp, name)
 
-    def put_file(self, path: str, entry: Entry, channel: Channel, size: int) -> str:
+    def put_file(self, path: str, entry: Entry, source: Source, size: int) -> str:
         """Writes a file from the next `size` bytes, which are taken whatever becomes of them.
 
         Raises:
@@ -82,13 +89,13 @@ class Landing:
         """
         with self._parent(path) as (folder, name):
             if folder is None:
-                _skip(channel, size)
+                _skip(source, size)
                 return name
             temp = _temporary()
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             file = os.open(temp, flags, 0o600, dir_fd=folder)
             try:
-                _fill(file, channel, size)
+                _fill(file, source, size)
                 os.fchown(file, *self._owner_of(folder, name))
                 os.fchmod(file, entry.mode & _BITS)
                 os.utime(file, ns=(entry.mtime_ns, entry.mtime_ns))
@@ -182,11 +189,11 @@ def _rename(folder: int, temp: str, name: str) -> str:
     return ""
 
 
-def _fill(file: int, channel: Channel, size: int) -> None:
+def _fill(file: int, source: Source, size: int) -> None:
     """Zeros become holes, so that a sparse file stays one."""
     left = size
     while left:
-        data = channel.receive(min(left, _READ))
+        data = source.receive(min(left, _READ))
         left -= len(data)
         if not data.strip(b"\0"):
             os.lseek(file, len(data), os.SEEK_CUR)
@@ -197,6 +204,6 @@ def _fill(file: int, channel: Channel, size: int) -> None:
     os.ftruncate(file, size)
 
 
-def _skip(channel: Channel, size: int) -> None:
+def _skip(source: Source, size: int) -> None:
     while size:
-        size -= len(channel.receive(min(size, _READ)))
+        size -= len(source.receive(min(size, _READ)))

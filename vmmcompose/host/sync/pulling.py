@@ -1,6 +1,6 @@
 """The guest's changes, taken to the host: what nobody changed here goes over, the rest is told or kept aside."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from vmmcompose.errors import HostError
@@ -29,7 +29,7 @@ class _Taken:
 class Puller:
     """Takes changes of one guest."""
 
-    def __init__(self, tree: Tree, channel: Channel, base: Base, vm: str) -> None:
+    def __init__(self, tree: Tree, channel: Channel | None, base: Base, vm: str) -> None:
         self._tree = tree
         self._channel = channel
         self._base = base
@@ -89,13 +89,17 @@ class Puller:
         taken.files |= {path: guest[path] for path in names}
         fetched = Fetched()
         if taken.files:
-            fetch(self._landing, self._channel, taken.files, names, fetched)
+            self._fetch(taken.files, names, fetched)
         taken.count += len(fetched.done)
         taken.skipped |= fetched.skipped
         taken.done += [path for path in fetched.done if path not in names]
         self._remember(taken.done)
         taken.bytes = fetched.bytes
         return taken
+
+    def _fetch(self, files: Listing, names: Mapping[str, str], fetched: Fetched) -> None:
+        assert self._channel is not None
+        fetch(self._landing, self._channel, files, names, fetched)
 
     def _place(self, taken: _Taken, path: str, entry: Entry) -> None:
         if entry.is_special:
