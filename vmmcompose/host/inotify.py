@@ -1,7 +1,7 @@
 """The door to inotify(7): what the kernel tells of folders, through one descriptor that poll(2) can wait for.
 
-Directly and not through a library: the ones there are hold events back for half a second, to pair the two ends of a
-rename, and leave out that the kernel's queue ran over.
+Of watchdog only the system calls are used: its observers hold events back for half a second, to pair the two ends of
+a rename, and leave out that the kernel's queue ran over (docs/adr/0004).
 """
 
 import ctypes
@@ -11,23 +11,22 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from watchdog.observers.inotify_c import InotifyConstants as Bits
+from watchdog.observers.inotify_c import inotify_add_watch, inotify_init, inotify_rm_watch
+
 from vmmcompose.errors import HostError, HostUnfit
 
-# include/uapi/linux/inotify.h
-MODIFY, ATTRIB, CLOSE_WRITE = 0x2, 0x4, 0x8
-MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x40, 0x80, 0x100, 0x200
-DELETE_SELF, MOVE_SELF = 0x400, 0x800
-OVERFLOW, IGNORED = 0x4000, 0x8000
-_ONLYDIR, IS_DIR = 0x1000000, 0x40000000
-GONE = DELETE_SELF | MOVE_SELF
-MASK = ATTRIB | CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | DELETE | GONE | _ONLYDIR
+MODIFY, ATTRIB, CLOSE_WRITE = Bits.IN_MODIFY, Bits.IN_ATTRIB, Bits.IN_CLOSE_WRITE
+MOVED_FROM, MOVED_TO = Bits.IN_MOVED_FROM, Bits.IN_MOVED_TO
+CREATE, DELETE = Bits.IN_CREATE, Bits.IN_DELETE
+OVERFLOW, IGNORED, IS_DIR = Bits.IN_Q_OVERFLOW, Bits.IN_IGNORED, Bits.IN_ISDIR
+GONE = Bits.IN_DELETE_SELF | Bits.IN_MOVE_SELF
+MASK = ATTRIB | CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | DELETE | GONE | Bits.IN_ONLYDIR
 """Writing counts when the writer closes the file: before that its content is half of something."""
 
 _EVENT = struct.Struct("iIII")
 _BUFFER = 65536
 _MISSING = (errno.ENOENT, errno.ENOTDIR, errno.EACCES)
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +42,13 @@ class Inotify:
     """A queue of events; `fileno` is readable when there are any."""
 
     def __init__(self) -> None:
-        self._fd = _libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._fd = inotify_init()
         if self._fd < 0:
             code = ctypes.get_errno()
             hint = "sysctl fs.inotify.max_user_instances says how many a user may have"
             raise HostUnfit(f"cannot watch files: {os.strerror(code)}", hint=hint)
+        os.set_blocking(self._fd, False)
+        os.set_inheritable(self._fd, False)
 
     def fileno(self) -> int:
         """The descriptor."""
@@ -64,7 +65,7 @@ class Inotify:
             HostUnfit: the user may watch no more folders.
             HostError: the kernel refused otherwise.
         """
-        number: int = _libc.inotify_add_watch(self._fd, os.fsencode(folder), mask)
+        number: int = inotify_add_watch(self._fd, os.fsencode(folder), mask)
         if number >= 0:
             return number
         code = ctypes.get_errno()
@@ -77,7 +78,7 @@ class Inotify:
 
     def remove(self, number: int) -> None:
         """Watches a folder no longer; one that is gone is no error."""
-        _libc.inotify_rm_watch(self._fd, number)
+        inotify_rm_watch(self._fd, number)  # type: ignore[arg-type]  # newer ones have a type of their own
 
     def read(self) -> Iterator[Change]:
         """The events there are."""
