@@ -44,7 +44,7 @@ def host() -> Iterator[Lab]:
         lab.write(MANIFEST)
         lab.vmm("up")
         yield lab
-        lab.vmm("down", "--allow-data-loss", code=None)
+        lab.vmm("down")
 
 
 @pytest.fixture
