@@ -225,7 +225,7 @@ def test_key_order_and_comments_never_matter(order: list[str], random: Any) -> N
     assert found.desired == expected.desired
 
 
-ORDERED = ("dns", "command")
+ORDERED = ("ignore", "dns", "command")
 
 
 def shuffle(value: Any, mix: Callable[[list[Any]], None], key: str = "") -> Any:
