@@ -13,7 +13,7 @@ from projects import DAMAGES, plan_for
 from simulated_host import SimulatedHost
 
 from vmmcompose.guest.scripts import script_digest
-from vmmcompose.model.actions import Action, RunProvision, StartVm, WaitVm
+from vmmcompose.model.actions import Action, BuildMount, DeleteMount, RunProvision, StartVm, WaitVm
 from vmmcompose.model.desired import (
     Attachment,
     Condition,
@@ -279,6 +279,29 @@ def test_a_rw_image_or_a_disk_only_goes_with_a_word_about_it(host: SimulatedHost
     warned = any(change.data_loss or change.kind == "delete" for change in plan.changes)
     host.run(plan)
     assert before <= set(host.disks) or warned
+
+
+@settings(max_examples=200, deadline=None)
+@given(hosts(), projects(), st.booleans())
+def test_what_a_guest_wrote_to_a_mount_never_goes_silently(
+    host: SimulatedHost, desired: Desired, restart: bool
+) -> None:
+    """Nor is it taken away while another folder, mode, `sync`, `ignore` or `owner` is applied."""
+    desired = bigger_disks(desired, host)
+    images = dict(host.mounts)
+    plan = plan_for(host, desired, replace(UP, restart=restart))
+    losses = {change.address: (change.kind, change.data_loss) for change in plan.changes}
+    for step in plan.steps:
+        match step.action:
+            case BuildMount(name, mount):
+                key = (name, mount.tag)
+            case DeleteMount(name, tag):
+                key = (name, tag)
+            case _:
+                continue
+        if key in images and images[key].mode == "rw":
+            kind, loss = losses[step.address]
+            assert kind == "delete" or f"to mount {key[1]}" in loss
 
 
 @settings(max_examples=100, deadline=None)

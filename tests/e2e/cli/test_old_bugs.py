@@ -44,6 +44,7 @@ def test_what_a_guest_wrote_to_a_mount_outlives_restarts_and_comes_back(alone: L
     assert said == "mine\nchanged\n"
     alone.vmm("cp", "alone:/mnt/code/.", str(tmp_path / "back"))
     assert (tmp_path / "back" / "guests").read_text() == "mine\n"
+    assert "say --restart" in alone.vmm("mount", "sync", "alone", "code", code=1).stderr
     refused = alone.vmm("mount", "sync", "alone", "code", "--restart", code=None)
     assert refused.returncode != 0
     assert "--allow-data-loss" in refused.stderr

@@ -94,7 +94,7 @@ def forward_ports(lab: Lab) -> None:
 
 def sync_a_mount(lab: Lab) -> None:
     # $ vmm mount list myvm
-    row = rf"^code +{re.escape(str(lab.root))}/code +ro +/mnt/code +"
+    row = rf"^code +{re.escape(str(lab.root))}/code +ro +none +/mnt/code +"
     assert re.search(row + "as the directory$", lab.vmm("mount", "list", "myvm").stdout, re.MULTILINE)
     (lab.root / "code" / "hello.txt").write_text("second\n")
     assert re.search(row + "the directory has changed", lab.vmm("mount", "list", "myvm").stdout, re.MULTILINE)

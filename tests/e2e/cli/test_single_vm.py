@@ -143,10 +143,15 @@ def test_a_guest_can_only_write_where_it_was_asked_to(alone: Lab, tmp_path: Path
 def test_mounts_are_listed_and_renewed(alone: Lab) -> None:
     (alone.root / "site" / "index.html").write_text("second\n")
     assert "the directory has changed since" in alone.vmm("mount", "list", "alone").stdout
-    assert "say --restart" in alone.vmm("mount", "sync", "alone", "site", code=1).stderr
     assert "has no mount 'nope'" in alone.vmm("mount", "sync", "alone", "nope", code=64).stderr
-    alone.vmm("mount", "sync", "alone", "site", "--restart")
+    before = pid(alone)
+    alone.vmm("mount", "sync", "alone", "site")
     assert alone.get("http://127.0.0.1:8080/") == "second\n"
+    assert pid(alone) == before
+    (alone.root / "site" / "index.html").write_text("third\n")
+    alone.vmm("mount", "sync", "alone", "site", "--restart")
+    assert alone.get("http://127.0.0.1:8080/") == "third\n"
+    assert pid(alone) != before
     (row,) = json.loads(alone.vmm("mount", "list", "alone", "--json").stdout)["mounts"]
     assert (row["tag"], row["target"], row["content"]) == ("site", "/mnt/site", "as the directory")
 
