@@ -17,6 +17,7 @@ from vmmcompose.model.desired import (
     Healthcheck,
     Mount,
     Provision,
+    Sync,
     Volume,
 )
 from vmmcompose.model.observed import Link
@@ -48,6 +49,17 @@ def attachments(draw: st.DrawFn, names: list[str]) -> dict[str, tuple[Attachment
 
 
 @st.composite
+def mounts(draw: st.DrawFn) -> tuple[Mount, ...]:
+    """A read-only one that drivers can swap, and a writable one that may be kept in step."""
+    folders = st.sampled_from(("/srv/a", "/srv/b"))
+    ways: st.SearchStrategy[Sync] = st.sampled_from(("none", "push", "two-way"))
+    ignored, owners = st.sampled_from(((), ("*.log",))), st.sampled_from(("", "1000:1000"))
+    site = Mount("site", draw(folders), "ro", ignore=draw(ignored), owner=draw(owners))
+    data = Mount("data", draw(folders), "rw", draw(ways), draw(ignored), draw(owners))
+    return draw(st.sampled_from(((), (site,), (data,), (data, site))))
+
+
+@st.composite
 def projects(draw: st.DrawFn) -> Desired:
     names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=4))
     volumes = draw(attachments(sorted(names)))
@@ -65,8 +77,7 @@ def projects(draw: st.DrawFn) -> Desired:
                 memory_mib=draw(st.sampled_from((128, 256))),
                 disk_mib=draw(st.sampled_from((1024, 1024, 2048))),
                 ports=tuple(Forward(8000 + position * 10 + i, 80) for i in range(draw(st.integers(0, 2)))),
-                mounts=(Mount("site", draw(st.sampled_from(("/srv/a", "/srv/b"))), "ro"),)
-                * draw(st.integers(0, 1)),
+                mounts=draw(mounts()),
                 depends_on=tuple(
                     Dependency(other, draw(conditions), draw(st.booleans())) for other in wanted
                 ),

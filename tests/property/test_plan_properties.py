@@ -4,138 +4,27 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Literal
 
+from histories import FOREIGN, NAMES, REPLICAS, UP, bigger_disks, hosts, projects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from projects import DAMAGES, plan_for
+from projects import plan_for
 from simulated_host import SimulatedHost
 
 from vmmcompose.guest.scripts import script_digest
 from vmmcompose.model.actions import Action, BuildMount, DeleteMount, RunProvision, StartVm, WaitVm
 from vmmcompose.model.desired import (
-    Attachment,
     Condition,
-    Dependency,
     Desired,
     DesiredVm,
-    Forward,
-    Healthcheck,
-    Mount,
-    Provision,
-    Sync,
-    Volume,
 )
-from vmmcompose.model.observed import Link
-from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Plan, Step
 from vmmcompose.model.publicplan import plan_from_json, plan_to_json, publish
 
 PLAN_SCHEMA = Draft202012Validator(
     json.loads((Path(__file__).parents[2] / "schemas" / "plan.schema.json").read_text(encoding="utf-8"))
 )
-NAMES = ("a", "b", "c", "d")
-VOLUMES = ("data", "logs")
-Mode = Literal["ro", "rw"]
-UP = Options(remove_orphans=True)
-FOREIGN = {
-    "eth0": Link("eth0", "", up=True, addresses=("192.0.2.7/24",)),
-    "docker0": Link("docker0", "bridge", addresses=("192.168.9.1/24",)),
-    "tap9": Link("tap9", "tun", "somebody"),
-}
-
-
-@st.composite
-def attachments(draw: st.DrawFn, names: list[str]) -> dict[str, tuple[Attachment, ...]]:
-    """Which VM has which volume: one alone to write to it, or several to read it."""
-    found: dict[str, tuple[Attachment, ...]] = {}
-    for volume in VOLUMES:
-        users = draw(st.lists(st.sampled_from(names), unique=True)) if names else []
-        users = users[: draw(st.sampled_from((1, 1, len(names))))]
-        mode: Mode = draw(st.sampled_from(("rw", "ro"))) if len(users) == 1 else "ro"
-        for name in users:
-            found[name] = (*found.get(name, ()), Attachment(volume, f"/{volume}", mode))
-    return found
-
-
-@st.composite
-def mounts(draw: st.DrawFn) -> tuple[Mount, ...]:
-    """A read-only one that drivers can swap, and a writable one that may be kept in step."""
-    folders = st.sampled_from(("/srv/a", "/srv/b"))
-    ways: st.SearchStrategy[Sync] = st.sampled_from(("none", "push", "two-way"))
-    ignored, owners = st.sampled_from(((), ("*.log",))), st.sampled_from(("", "1000:1000"))
-    site = Mount("site", draw(folders), "ro", ignore=draw(ignored), owner=draw(owners))
-    data = Mount("data", draw(folders), "rw", draw(ways), draw(ignored), draw(owners))
-    return draw(st.sampled_from(((), (site,), (data,), (data, site))))
-
-
-@st.composite
-def projects(draw: st.DrawFn) -> Desired:
-    names = draw(st.lists(st.sampled_from(NAMES), unique=True, max_size=4))
-    volumes = draw(attachments(sorted(names)))
-    vms = []
-    for position, name in enumerate(sorted(names)):
-        before = sorted(names)[:position]
-        conditions: st.SearchStrategy[Condition] = st.sampled_from(("started", "provisioned", "healthy"))
-        scripts = draw(st.lists(st.sampled_from("xyz"), max_size=3))
-        wanted = draw(st.lists(st.sampled_from(before), unique=True)) if before else []
-        vms.append(
-            DesiredVm(
-                name,
-                image="tiny",
-                cpus=draw(st.integers(1, 3)),
-                memory_mib=draw(st.sampled_from((128, 256))),
-                disk_mib=draw(st.sampled_from((1024, 1024, 2048))),
-                ports=tuple(Forward(8000 + position * 10 + i, 80) for i in range(draw(st.integers(0, 2)))),
-                mounts=draw(mounts()),
-                depends_on=tuple(
-                    Dependency(other, draw(conditions), draw(st.booleans())) for other in wanted
-                ),
-                provision=tuple(Provision(f"step {i}", text) for i, text in enumerate(scripts, 1)),
-                healthcheck=draw(st.sampled_from((None, Healthcheck(tcp=80)))),
-                env=(("KEY", draw(st.sampled_from(("x", "y")))),),
-                volumes=volumes.get(name, ()),
-                power=draw(st.sampled_from(("running", "running", "running", "stopped"))),
-            )
-        )
-    sizes = (Volume(volume, draw(st.sampled_from((64, 64, 128)))) for volume in VOLUMES)
-    return Desired("lab", tuple(vms), volumes=tuple(sizes))
-
-
-def bigger_disks(desired: Desired, host: SimulatedHost) -> Desired:
-    """The project with no disk or volume smaller than the host's: shrinking is refused by design."""
-    vms = []
-    for vm in desired.vms:
-        disk = host.disks.get(f"lab-{vm.name}")
-        vms.append(replace(vm, disk_mib=max(vm.disk_mib, disk.size_bytes // 2**20 if disk else 0)))
-    volumes = []
-    for volume in desired.volumes:
-        image = host.volumes.get(("lab", volume.name))
-        size = max(volume.size_mib, image.size_bytes // 2**20 if image else 0)
-        volumes.append(replace(volume, size_mib=size))
-    return replace(desired, vms=tuple(vms), volumes=tuple(volumes))
-
-
-@st.composite
-def hosts(draw: st.DrawFn) -> SimulatedHost:
-    """A host with a history: projects brought up, some cut short, then damaged."""
-    host = SimulatedHost()
-    host.links.update(FOREIGN)
-    for _ in range(draw(st.integers(0, 3))):
-        plan = plan_for(host, bigger_disks(draw(projects()), host), UP)
-        host.run(plan, stop_after=draw(st.one_of(st.none(), st.integers(0, len(plan.steps)))))
-        for name in draw(st.lists(st.sampled_from(sorted(DAMAGES)), max_size=2)):
-            possible = bool(host.processes and host.records and host.disks)
-            if possible or name not in (
-                "process killed",
-                "record deleted",
-                "disk deleted",
-                "paused",
-                "port added by hand",
-            ):
-                DAMAGES[name](host)
-    return host
 
 
 def all_volumes(host: SimulatedHost) -> dict[tuple[str, str], int]:
@@ -225,7 +114,7 @@ def _makes(action: Action, condition: Condition) -> bool:
 @given(hosts(), projects())
 def test_down_leaves_nothing_of_the_project(host: SimulatedHost, desired: Desired) -> None:
     """After any history; what was never recorded and is not named any more cannot be known to be ours."""
-    named = {vm.name for vm in desired.vms} | set(NAMES)
+    named = {vm.name for vm in desired.vms} | {*NAMES, *REPLICAS}
     gone = Desired("lab", tuple(DesiredVm(name, "tiny", power="absent") for name in sorted(named)))
     host.run(plan_for(host, gone, UP))
     assert host.records == {}
