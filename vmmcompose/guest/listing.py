@@ -161,16 +161,22 @@ def dressing(host: Entry, guest: Entry, before: Entry | None) -> bool:
     return unchanged and (host.size, host.mtime_ns // _SECOND) == (guest.size, guest.mtime_ns // _SECOND)
 
 
-def differences(host: Listing, guest: Listing, base: Listing, *, exact: bool) -> Differences:
+def differences(
+    host: Listing, guest: Listing, base: Listing, *, exact: bool, sure: bool = True
+) -> Differences:
     """What differs between two sides, and who changed it since `base`, when they were in step.
 
-    A path that `base` does not know and that both have in different ways counts as added by both.
+    A path that `base` does not know and that both have in different ways counts as added by both. With `sure` a
+    host file that was too young then to tell counts as changed, to be sent once more; who only shows what differs
+    leaves it out.
     """
     found = []
     for path in sorted({*host, *guest}):
         here, there, before = host.get(path), guest.get(path), base.get(path)
         if here and there and alike(here, there, exact=exact):
             if before is None or not touched(here, before) or not here.is_file:
+                continue
+            if not (sure or before.ctime_ns or _later(here, before)):
                 continue
             found.append(Difference(path, "changed", ""))
             continue

@@ -43,6 +43,7 @@ def test_the_first_look_brings_everything_over(lab: SyncLab) -> None:
     (lab.host / "link").symlink_to("a/b")
     (lab.host / "nowhere").symlink_to("/does/not -> exist'")
     os.utime(lab.host / "run.sh", (1_000_000_000, 1_000_000_000))
+    calm()
     with lab.mirror() as mirror:
         report = mirror.full()
         assert shown(lab.guest) == shown(lab.host)

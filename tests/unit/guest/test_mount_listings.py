@@ -1,6 +1,7 @@
 """Two looks at a mount: what a guest prints is read, and who changed what is told."""
 
 import stat
+from dataclasses import replace
 
 import pytest
 
@@ -89,3 +90,13 @@ def test_what_only_goes_to_the_guest_counts_where_it_is_asked_for() -> None:
     owner = differences({"p": file(uid=1)}, {"p": file()}, {}, exact=True)
     bits = differences({"p": file(mode=0o4755)}, {"p": file(mode=0o755)}, {}, exact=True)
     assert owner == bits == (Difference("p", "added", "added"),)
+
+
+def test_a_file_too_young_to_tell_is_sent_to_be_sure_and_not_shown() -> None:
+    young = {"p": replace(file(), ctime_ns=0)}
+    assert differences({"p": file()}, {"p": file()}, young, exact=False) == (Difference("p", "changed", ""),)
+    assert differences({"p": file()}, {"p": file()}, young, exact=False, sure=False) == ()
+    edited = {"p": file(1, 5.5)}
+    assert differences(edited, {"p": file()}, young, exact=False, sure=False) == (
+        Difference("p", "changed", ""),
+    )

@@ -11,7 +11,6 @@ from vmmcompose.guest.listing import (
     Entry,
     Listing,
     NotAListing,
-    alike,
     differences,
     dressing,
     parse_listing,
@@ -22,7 +21,7 @@ from vmmcompose.host.sync.channel import Channel, Failed
 from vmmcompose.host.sync.looking import Looked, changes
 from vmmcompose.host.sync.pulling import Puller
 from vmmcompose.host.sync.tree import Tree, settled
-from vmmcompose.model.mountsync import Difference, Differences, Report
+from vmmcompose.model.mountsync import Differences, Report
 
 _ATTEMPTS = 5
 _PAUSE_S = 0.1
@@ -95,17 +94,7 @@ class Mirror:
     def diff(self) -> Differences:
         """What differs."""
         sides = self._sides()
-        found = differences(sides.host, sides.guest, self._base.entries, exact=False)
-        return tuple(one for one in found if not self._only_young(one, sides))
-
-    def _only_young(self, one: Difference, sides: Sides) -> bool:
-        """Whether it would be sent again to be sure, and shows the same on both sides."""
-        before = self._base.entries.get(one.path)
-        here, there = sides.host.get(one.path), sides.guest.get(one.path)
-        if not (before and here and there) or before.ctime_ns:
-            return False
-        same = (before.size, before.mtime_ns) == (here.size, here.mtime_ns)
-        return same and alike(here, there, exact=False)
+        return differences(sides.host, sides.guest, self._base.entries, exact=False, sure=False)
 
     def _sides(self) -> Sides:
         looked = time.time_ns()

@@ -63,7 +63,8 @@ class StoppedMount:
         Raises:
             HostError: the directory or the image cannot be read.
         """
-        return differences(self._tree.scan(), self._guest(), self._base.entries, exact=False)
+        host, guest = self._tree.scan(), self._guest()
+        return differences(host, guest, self._base.entries, exact=False, sure=False)
 
     def pull(self, *, force: bool = False) -> Report:
         """Brings what the guest changed to the host; what the host changed too stays, unless `force` is given.
