@@ -6,13 +6,15 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
 
 import pytest
 from lab import Lab, eventually
 from stand_in_lab import DEFAULTS, stand_in_host
 from tiny_kernel import write_tiny_kernel
 from watching import Watching, watching
+
+from vmmcompose.host.process import identify
 
 pytestmark = pytest.mark.root
 
@@ -35,12 +37,11 @@ def host() -> Iterator[Lab]:
 
 def alive(lab: Lab, vm: str) -> bool:
     process = lab.record(vm)["process"]  # none while it is started
-    return process is not None and Path(f"/proc/{process['pid']}").exists()
+    return bool(process and identify(process["pid"]))
 
 
 def kill(lab: Lab, vm: str) -> int:
-    pid = lab.pid(vm)
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid := lab.pid(vm), signal.SIGKILL)
     return pid
 
 
@@ -199,8 +200,9 @@ def test_a_vm_that_keeps_crashing_is_told_once_with_its_console(host: Lab) -> No
     with watching(host) as watch:
         begin, seen = time.monotonic(), host.pid("a")
         while time.monotonic() - begin < 12:
-            if alive(host, "a"):
-                seen = kill(host, "a")
+            with suppress(TypeError, ProcessLookupError):  # it is being started
+                if alive(host, "a"):
+                    seen = kill(host, "a")
             time.sleep(0.05)
         told = watch.named("crashing")
         assert [one["vm"] for one in told] == ["a"]
