@@ -7,15 +7,16 @@ never outside; the last component is never followed.
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from vmmcompose.errors import HostError
-from vmmcompose.host.e2fs import run_tool
+from vmmcompose.host.e2fs import output_of, run_tool
 from vmmcompose.host.files import PathLike
 
 _LINE_LIMIT = 8000
 """debugfs reads its script in lines of BUFSIZ (8192) bytes."""
+_PIECE = 1 << 18
 _HEAD = re.compile(rb"^Inode: (\d+)\s+Type: (.+?)\s+Mode:\s+([0-7]+)", re.MULTILINE)
 _OWNER = re.compile(rb"^User:\s*(\d+)\s+Group:\s*(\d+)\s.*?Size: (\d+)", re.MULTILINE)
 _ATTRIBUTES = re.compile(rb"^File ACL: (\d+)", re.MULTILINE)
@@ -131,6 +132,26 @@ def read(image: PathLike, sizes: Mapping[str, int]) -> dict[str, bytes]:
         output = output.partition(echo(command))[2]
         contents[path], output = output[: sizes[path]], output[sizes[path] :]
     return contents
+
+
+def content(image: PathLike, inode: int, size: int) -> Iterator[bytes]:
+    """The first `size` bytes of a regular file or a long link, in pieces; holes are zeros.
+
+    Raises:
+        HostUnfit: e2fsprogs is missing.
+        HostError: the file has fewer bytes that can be read.
+    """
+    left = size
+    with output_of(["debugfs", "-c", "-R", f"cat <{inode}>", os.fspath(image)]) as reading:
+        assert reading.stdout is not None
+        try:
+            while left and (data := reading.stdout.read(min(left, _PIECE))):
+                left -= len(data)
+                yield data
+        finally:
+            reading.kill()  # there may be more than is wanted
+    if left:
+        raise HostError(f"cannot read a file of the image {os.fspath(image)}: {left} bytes of it are missing")
 
 
 def parse_inode(text: bytes) -> Inode | None:

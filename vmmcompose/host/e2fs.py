@@ -152,22 +152,48 @@ def run_tool(
     Raises:
         HostUnfit: it is not installed.
     """
-    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin"
-    environment = {"PATH": path, "LC_ALL": "C", "DEBUGFS_PAGER": "__none__"}
-    try:
+    with _tool_errors(argv[0]):
         return subprocess.run(
             argv,
             input=stdin,
             capture_output=True,
             check=False,
-            env=environment,
+            env=_environment(),
             pass_fds=fds,
             process_group=0,
         )
+
+
+def output_of(argv: Sequence[str]) -> "subprocess.Popen[bytes]":
+    """A tool that is running, for what is too much to wait for; it prints into a pipe, and complains to nobody.
+
+    Raises:
+        HostUnfit: it is not installed.
+    """
+    with _tool_errors(argv[0]):
+        return subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=_environment(),
+            process_group=0,
+        )
+
+
+def _environment() -> dict[str, str]:
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin:/usr/bin:/bin"
+    return {"PATH": path, "LC_ALL": "C", "DEBUGFS_PAGER": "__none__"}
+
+
+@contextmanager
+def _tool_errors(tool: str) -> Iterator[None]:
+    try:
+        yield
     except FileNotFoundError as error:
-        raise HostUnfit(f"{argv[0]} is not installed", hint="install the package e2fsprogs") from error
+        raise HostUnfit(f"{tool} is not installed", hint="install the package e2fsprogs") from error
     except OSError as error:
-        raise failed(f"cannot run {argv[0]}", error) from error
+        raise failed(f"cannot run {tool}", error) from error
 
 
 def said(result: subprocess.CompletedProcess[bytes]) -> str:

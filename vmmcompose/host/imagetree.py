@@ -1,16 +1,14 @@
 """What lies in an ext4 image, listed and read without mounting it: the image's content may be anything.
 
 Names are found by inode, so that no name can be taken for a command. What a hostile image says is about itself alone:
-a name cannot hold `/`, and content is read from the image's own file, wherever it says its blocks are.
+a name cannot hold `/`, and debugfs(8) reads content from nowhere but the image.
 """
 
 import os
 import re
 import stat
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
 from vmmcompose.errors import HostError
 from vmmcompose.guest.listing import Entry, is_path
@@ -20,16 +18,11 @@ from vmmcompose.host.files import PathLike
 _ROOT = 2
 _ENTRY = re.compile(rb"^/(\d+)/(\d{6})/\d+/\d+/([^/\0]+)/\d*/$", re.MULTILINE)
 _MTIME = re.compile(rb"^ mtime: 0x([0-9a-f]{8})", re.MULTILINE)
-_FLAGS = re.compile(rb"^Inode: \d+\s.*Flags: 0x([0-9a-f]+)", re.MULTILINE)
-_EXTENT = re.compile(
-    rb"^ *(\d+)/ *(\d+) +\d+/ *\d+ +(\d+) - +(\d+) +(\d+) - +(\d+) +\d+ *(Uninit)?", re.MULTILINE
-)
-_EXTENTS = 0x80000
-"""EXT4_EXTENTS_FL: without it a file's blocks are told in another way."""
 _MOST = 1_000_000
 _DEPTH = 128
 _PER_SCRIPT = 5000
-_CHUNK = 1 << 18
+_LINK = 4096
+"""A longer target is no path (PATH_MAX, include/uapi/linux/limits.h)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +36,8 @@ class ImageTree:
     """One image that nobody writes to meanwhile."""
 
     def __init__(self, image: PathLike) -> None:
-        self._image = os.fspath(image)
-        try:
-            self._file = os.open(image, os.O_RDONLY | os.O_CLOEXEC)
-            size = struct.unpack("<I", os.pread(self._file, 4, 1024 + 0x18))[0]
-        except (OSError, struct.error) as error:
-            raise HostError(f"cannot read the image {self._image}") from error
-        self._block = 1024 << min(size, 6)
+        self._image = image
         self._inodes: dict[str, int] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._file)
 
     def scan(self) -> dict[str, Entry]:
         """Everything in it, by path.
@@ -70,7 +51,7 @@ class ImageTree:
             level = list(self._level(folders))
             found += level
             if len(found) > _MOST:
-                raise HostError(f"the image {self._image} holds more than {_MOST} files")
+                raise HostError(f"the image {os.fspath(self._image)} holds more than {_MOST} files")
             folders = {
                 one.number: f"{one.path}/"
                 for one in level
@@ -79,7 +60,7 @@ class ImageTree:
             seen |= folders.keys()
             if not folders:
                 return self._looked_at(found)
-        raise HostError(f"the image {self._image} holds folders deeper than {_DEPTH}")
+        raise HostError(f"the image {os.fspath(self._image)} holds folders deeper than {_DEPTH}")
 
     def _level(self, folders: dict[int, str]) -> Iterator[_Found]:
         for number, text in self._ask("ls -p", list(folders)):
@@ -115,8 +96,8 @@ class ImageTree:
             inode = seen.get(number)
             if inode is not None and inode.link is not None:
                 found[number] = os.fsdecode(inode.link)
-            elif inode is not None and inode.size < self._block:
-                found[number] = os.fsdecode(b"".join(self._extents(number, inode.size)))
+            elif inode is not None and inode.size <= _LINK:
+                found[number] = os.fsdecode(b"".join(debugfs.content(self._image, number, inode.size)))
         return found
 
     def _ask(self, command: str, numbers: list[int]) -> Iterator[tuple[int, bytes]]:
@@ -135,41 +116,4 @@ class ImageTree:
         Raises:
             HostError: it cannot be read.
         """
-        return self._extents(self._inodes[path], size)
-
-    def _extents(self, number: int, size: int) -> Iterator[bytes]:
-        answers = dict(self._ask("ex", [number]))
-        flags = _FLAGS.search(dict(self._ask("stat", [number]))[number])
-        if flags is None or not int(flags[1], 16) & _EXTENTS:
-            raise HostError(f"a file in {self._image} is kept in a way that is not read")
-        pieces = []
-        for level, depth, first, last, start, _, empty in _EXTENT.findall(answers[number]):
-            if level == depth and not empty:
-                pieces.append((int(first), int(last), int(start)))
-        at = 0
-        for first, last, start in sorted(pieces):
-            begin, end = first * self._block, min((last + 1) * self._block, size)
-            if begin < at or end <= begin:
-                continue
-            yield from _zeros(begin - at)
-            yield from self._read(start * self._block, end - begin)
-            at = end
-        yield from _zeros(size - at)
-
-    def _read(self, offset: int, size: int) -> Iterator[bytes]:
-        while size > 0:
-            try:
-                data = os.pread(self._file, min(size, _CHUNK), offset)
-            except (OSError, OverflowError) as error:
-                raise HostError(f"cannot read the image {self._image}") from error
-            if not data:  # its blocks lie behind its end
-                yield from _zeros(size)
-                return
-            yield data
-            offset, size = offset + len(data), size - len(data)
-
-
-def _zeros(size: int) -> Iterator[bytes]:
-    while size > 0:
-        yield bytes(min(size, _CHUNK))
-        size -= _CHUNK
+        return debugfs.content(self._image, self._inodes[path], size)

@@ -49,7 +49,7 @@ class StoppedMount:
             tree = Tree(os.path.realpath(mount.source), mount.ignore, owner_ids(mount))
             self._tree = stack.enter_context(tree)
             e2fs.recover(image, stack.enter_context(e2fs.locked(image)))
-            self._image = stack.enter_context(ImageTree(image))
+            self._image = ImageTree(image)
             self._base = read_base(self._paths.mount_base(name, mount.tag))
             self._stack = stack.pop_all()
         return self
