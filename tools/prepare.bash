@@ -60,16 +60,11 @@ need_venv() {
   printf '%s' "$want" >"$stamp"
 }
 
-# A kernel and the image `tiny` in a data folder; the image anew where what it is made of has changed. Argument: the folder.
+# A kernel and the image `tiny` in a data folder. Argument: the folder.
 need_store() {
   local store=$1
   [[ -e $store/images/kernels/default ]] ||
     .venv/bin/vmm --data-dir "$store" kernel import --from-package </dev/null
-  local recipe want
-  recipe=$(cat vmmcompose/images/tiny*.py; find vmmcompose/images/data/tiny -type f -print0 | sort -z | xargs -0 cat)
-  want=$(sha256sum <<<"$recipe" | cut -c1-64)
-  if [[ ! -e $store/images/rootfs/tiny.ext4 || $(cat "$store/.tiny" 2>/dev/null) != "$want" ]]; then
-    .venv/bin/vmm --data-dir "$store" image build tiny --force </dev/null
-    printf '%s' "$want" >"$store/.tiny"
-  fi
+  [[ -e $store/images/rootfs/tiny.ext4 ]] ||
+    .venv/bin/vmm --data-dir "$store" image build tiny </dev/null
 }

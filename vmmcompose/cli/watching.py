@@ -81,11 +81,11 @@ def _stay(invocation: Invocation, watcher: Watcher, eyes: Eyes, leaving: list[in
         if manner.logs:
             logs.switch(watcher.records.values())
         couriers.arrange(watcher.records, watcher.running)
+        watcher.on_seen = lambda seen: couriers.changed(seen.trees, overflow="overflow" in seen.triggers)
         _hello(invocation, watcher, manner, keyed=pressed)
         while not leaving:
             before = watcher.looks
-            seen = watcher.turn()
-            couriers.changed(seen.trees, overflow="overflow" in seen.triggers)
+            watcher.turn()
             if watcher.looks != before:
                 couriers.arrange(watcher.records, watcher.running)
                 logs.follow(watcher.records.values())
@@ -170,6 +170,7 @@ class _Shown:
         project: "Project",
         options: Options,
         expect: Callable[[Plan, Observed], None],
+        meanwhile: Callable[[int], None],
         *,
         quiet: bool,
     ) -> None:
@@ -182,7 +183,7 @@ class _Shown:
         expect(plan, observed)
         self._note(plan)
         if plan.steps or any(problem.severity == "error" for problem in plan.problems):
-            apart(lambda: self._converge(project, options, expect, quiet=quiet))
+            apart(lambda: self._converge(project, options, expect, quiet=quiet), meanwhile)
 
     def _converge(
         self,

@@ -31,6 +31,11 @@ class Rules:
         return any(self.ignores("/".join(parts[:end]), folder=True) for end in range(1, len(parts)))
 
 
+def load_patterns() -> None:
+    """Loads what comes with the first patterns otherwise. A process forked while a thread does so would wait forever."""
+    _compiled(("*",))
+
+
 @lru_cache(maxsize=8)
 def _compiled(lines: tuple[str, ...]) -> "GitIgnoreSpec | None":
     if not any(line.strip() and not line.startswith("#") for line in lines):

@@ -5,6 +5,7 @@ What changes a host needs libraries that weigh more than all the rest of `vmm wa
 
 import os
 import pickle
+import select
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,10 +17,11 @@ T = TypeVar("T")
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def apart(work: Callable[[], T]) -> T:
+def apart(work: Callable[[], T], meanwhile: Callable[[int], object] | None = None) -> T:
     """What `work` returns, which has to be something that can be pickled.
 
-    A signal that ends this process goes to the other one meanwhile, which knows where it may stop.
+    A signal that ends this process goes to the other one meanwhile, which knows where it may stop. `meanwhile` is
+    called until the answer is there, each time with a descriptor that is readable then, and waits for it.
 
     Raises:
         VmmError: what it raised.
@@ -32,8 +34,12 @@ def apart(work: Callable[[], T]) -> T:
         _answer(work, writer)
     os.close(writer)
     with _forwarding(pid), open(reader, "rb") as answers:
-        data = answers.read()
-        os.waitpid(pid, 0)
+        try:
+            while meanwhile and not select.select([reader], [], [], 0)[0]:
+                meanwhile(reader)
+        finally:
+            data = answers.read()
+            os.waitpid(pid, 0)
     if not data:
         raise HostError("the process that did it was killed", hint="is the host out of memory?")
     done, value = pickle.loads(data)  # noqa: S301 - from our own child

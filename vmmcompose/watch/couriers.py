@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from vmmcompose.errors import VmmError
+from vmmcompose.guest.ignoring import load_patterns
 from vmmcompose.model.desired import Mount
 from vmmcompose.model.mountsync import Report
 from vmmcompose.model.paths import Paths
@@ -168,6 +169,8 @@ class Couriers:
         }
         for key in self._couriers.keys() - wanted.keys():
             self._couriers.pop(key).stop()
+        if wanted and not self._couriers:
+            load_patterns()  # here, as a look forks, and threads do not
         for key, spec in wanted.items():
             if key not in self._couriers:
                 self._couriers[key] = self._start(spec, key[1])

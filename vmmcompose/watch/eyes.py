@@ -116,6 +116,16 @@ class Eyes:
                 self._others[descriptor]()
         return seen
 
+    def wait_for(self, descriptor: int) -> Seen:
+        """Waits until a descriptor is readable or a file changes; everything else is left for later."""
+        seen = Seen()
+        waiting = select.poll()
+        for each in (descriptor, self._files.fileno()):
+            waiting.register(each, select.POLLIN)
+        if self._files.fileno() in dict(waiting.poll()):
+            self._see_files(seen)
+        return seen
+
     def _see_files(self, seen: Seen) -> None:
         changed = self._files.read()
         if changed.overflow:

@@ -54,10 +54,14 @@ class Run(Protocol):
         project: Project,
         options: Options,
         expect: Callable[[Plan, Observed], None],
+        meanwhile: Callable[[int], None],
         *,
         quiet: bool,
     ) -> None:
-        """Makes the host match; `quiet` where the user has heard it before."""
+        """Makes the host match; `quiet` where the user has heard it before.
+
+        What takes long calls `meanwhile` with a descriptor that is readable when it is done.
+        """
 
 
 class _MovedError(VmmError):
@@ -102,6 +106,8 @@ class Watcher:
         """The project's records by short name, as of the last look."""
         self.running: Mapping[str, Process] = {}
         """The processes of those that run."""
+        self.on_seen: Callable[[Seen], None] = lambda _seen: None
+        """Is given everything that is seen, at once."""
         self._course = replace(course, reading=fixed(course.reading))
         self._eyes, self._run, self._tell, self._clock = eyes, run, tell, clock
         self._paths = paths_of(course.settings)
@@ -128,16 +134,14 @@ class Watcher:
         else:
             self._look()
 
-    def turn(self) -> Seen:
-        """Waits for one thing to happen, and looks if something is due; gives what was seen.
+    def turn(self) -> None:
+        """Waits for one thing to happen, and looks if something is due.
 
         Raises:
             Interrupted: Ctrl-C while something was done.
         """
         due = self.agenda.next()
-        seen = self._eyes.wait(None if due is None else due - self._clock())
-        for trigger in seen.triggers:
-            self.agenda.note(trigger, self._clock())
+        self._note(self._eyes.wait(None if due is None else due - self._clock()))
         triggers = self.agenda.take(self._clock())
         if triggers:
             self._tell(Notice("look", f"looking again: {', '.join(triggers)}"))
@@ -146,7 +150,11 @@ class Watcher:
             if "asked" in triggers:
                 self._keeping.hurry()
             self._look(triggers)
-        return seen
+
+    def _note(self, seen: Seen) -> None:
+        for trigger in seen.triggers:
+            self.agenda.note(trigger, self._clock())
+        self.on_seen(seen)
 
     def _read(self) -> Project:
         asked: set[str] = set()
@@ -242,7 +250,11 @@ class Watcher:
                 raise _MovedError("VMs were stopped or started meanwhile")
 
         quiet = quiet or self._keeping.all_crashing(desired, records, held)
-        self._run(project, options, expect, quiet=quiet)
+        self._run(project, options, expect, self._wait_for, quiet=quiet)
+
+    def _wait_for(self, descriptor: int) -> None:
+        """While something is done: an edited file goes to the guests all the same."""
+        self._note(self._eyes.wait_for(descriptor))
 
     def _see(self) -> None:
         """Opens the eyes for what is there now."""

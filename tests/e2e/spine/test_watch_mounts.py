@@ -19,6 +19,12 @@ vms:
     mounts: [{source: ./site, tag: site, sync: push}]
     ports: ["8080:80"]
 """
+WAITING = """
+  db:
+    healthcheck: {command: "false", interval: 1s, timeout: 60s}
+  app:
+    depends_on: {db: {condition: healthy}}
+"""
 EDITS = 50
 MEDIAN_S, WORST_S = 1.0, 2.0
 MANY = 20_000
@@ -99,6 +105,19 @@ def test_a_guest_that_was_killed_has_what_was_saved_meanwhile(host: Lab) -> None
                 return False  # it boots
 
         eventually(served, "the page after a crash", 120)
+
+
+def test_an_edit_is_served_while_another_vm_is_waited_for(host: Lab) -> None:
+    site = host.project / "site"
+    with watching(host) as watch:
+        in_step(watch)
+        host.write(f"{MANIFEST}{WAITING}")
+        watch.until("started", timeout_s=60)
+        (site / "index.html").write_text("in the middle of a run")
+        eventually(lambda: page(host) == "in the middle of a run", "the page", 30)
+        assert not watch.named("ended")
+        host.write(MANIFEST)
+    host.vmm("up", "--remove-orphans", "--allow-data-loss")
 
 
 @pytest.mark.slow

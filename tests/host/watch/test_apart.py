@@ -1,11 +1,13 @@
 """Work in a process of its own: what comes back from it, and who hears a signal meanwhile."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -92,3 +94,28 @@ def test_other_threads_do_no_harm() -> None:
         stop.set()
         for thread in threads:
             thread.join()
+
+
+def test_something_else_is_done_until_the_answer_is_there(tmp_path: Path) -> None:
+    may_end = tmp_path / "may_end"
+    os.mkfifo(may_end)
+    waited: list[int] = []
+
+    def meanwhile(answers: int) -> None:
+        if not waited:
+            may_end.write_text("go")
+        waited.append(answers)
+        select.select([answers], [], [])
+
+    assert apart(may_end.read_text, meanwhile) == "go"
+    assert waited
+
+
+def test_what_fails_meanwhile_leaves_no_process(tmp_path: Path) -> None:
+    def meanwhile(_answers: int) -> None:
+        raise HostError("too many folders")
+
+    with pytest.raises(HostError, match="folders"):
+        apart(lambda: time.sleep(0.1), meanwhile)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
