@@ -22,6 +22,7 @@ from vmmcompose.model.desired import (
 )
 from vmmcompose.model.observed import Link
 from vmmcompose.model.options import Options
+from vmmcompose.network.addresses import vm_id
 
 NAMES = ("a", "b", "c", "d")
 VOLUMES = ("data", "logs")
@@ -111,12 +112,19 @@ def replicas(count: int, cpus: int, away: int, wanted: list[str]) -> list[Desire
     ]
 
 
-def bigger_disks(desired: Desired, host: SimulatedHost) -> Desired:
-    """The project with no disk or volume smaller than the host's: shrinking is refused by design."""
+def fitting(desired: Desired, host: SimulatedHost) -> Desired:
+    """The project as the host can have it.
+
+    No disk or volume is smaller than the host's: shrinking is refused by design. None of its VMs has a volume that is
+    open in a process nobody knows any more: the process is told of and left alone, and the volume refused when used.
+    """
+    taken = {volume for _, volume, _ in unknown_holds(desired, host)}
     vms = []
     for vm in desired.vms:
         disk = host.disks.get(f"lab-{vm.name}")
-        vms.append(replace(vm, disk_mib=max(vm.disk_mib, disk.size_bytes // 2**20 if disk else 0)))
+        least = disk.size_bytes // 2**20 if disk else 0
+        free = tuple(one for one in vm.volumes if one.volume not in taken)
+        vms.append(replace(vm, disk_mib=max(vm.disk_mib, least), volumes=free))
     volumes = []
     for volume in desired.volumes:
         image = host.volumes.get(("lab", volume.name))
@@ -125,13 +133,20 @@ def bigger_disks(desired: Desired, host: SimulatedHost) -> Desired:
     return replace(desired, vms=tuple(vms), volumes=tuple(volumes))
 
 
+def unknown_holds(desired: Desired, host: SimulatedHost) -> list[tuple[str, str, str]]:
+    """What processes have open whose VMs have no record and are not in the project."""
+    known = {record.spec.id for record in host.records.values()}
+    known |= {vm_id(host.settings.data_dir, f"lab-{vm.name}") for vm in desired.vms}
+    return [held for identity in host.processes.keys() - known for held in host.held.get(identity, ())]
+
+
 @st.composite
 def hosts(draw: st.DrawFn) -> SimulatedHost:
     """A host with a history: projects brought up, some cut short, then damaged."""
     host = SimulatedHost()
     host.links.update(FOREIGN)
     for _ in range(draw(st.integers(0, 3))):
-        plan = plan_for(host, bigger_disks(draw(projects()), host), UP)
+        plan = plan_for(host, fitting(draw(projects()), host), UP)
         host.run(plan, stop_after=draw(st.one_of(st.none(), st.integers(0, len(plan.steps)))))
         for name in draw(st.lists(st.sampled_from(sorted(DAMAGES)), max_size=2)):
             possible = bool(host.processes and host.records and host.disks)

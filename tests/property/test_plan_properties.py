@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from histories import FOREIGN, NAMES, REPLICAS, UP, bigger_disks, hosts, projects
+from histories import FOREIGN, NAMES, REPLICAS, UP, fitting, hosts, projects
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -39,7 +39,7 @@ def applicable(plan: Plan) -> bool:
 @given(hosts(), projects(), st.randoms())
 def test_after_apply_nothing_is_left_to_do(host: SimulatedHost, desired: Desired, random: Random) -> None:
     """Whatever runs side by side, as far as the plan's edges let it."""
-    desired = bigger_disks(desired, host)
+    desired = fitting(desired, host)
     plan = plan_for(host, desired, UP)
     assert applicable(plan), plan.problems
     host.run(plan, random=random)
@@ -58,7 +58,7 @@ def test_after_apply_nothing_is_left_to_do(host: SimulatedHost, desired: Desired
 def test_an_interrupted_run_is_finished_by_the_next(
     host: SimulatedHost, desired: Desired, data: st.DataObject
 ) -> None:
-    desired = bigger_disks(desired, host)
+    desired = fitting(desired, host)
     plan, random = plan_for(host, desired, UP), data.draw(st.randoms())
     host.run(plan, stop_after=data.draw(st.integers(0, len(plan.steps))), random=random)
     host.run(plan_for(host, desired, UP), random=random)
@@ -70,7 +70,7 @@ def test_an_interrupted_run_is_finished_by_the_next(
 def test_what_failed_is_finished_by_the_next_run(
     host: SimulatedHost, desired: Desired, data: st.DataObject
 ) -> None:
-    desired = bigger_disks(desired, host)
+    desired = fitting(desired, host)
     plan = plan_for(host, desired, UP)
     can_fail = [step.id for step in plan.steps if not step.is_intent]
     fails = data.draw(st.sets(st.sampled_from(can_fail), max_size=3)) if can_fail else set()
@@ -86,7 +86,7 @@ def test_what_failed_is_finished_by_the_next_run(
 def test_nobody_starts_before_its_dependencies_are_what_they_shall_be(
     host: SimulatedHost, desired: Desired
 ) -> None:
-    desired = bigger_disks(desired, host)
+    desired = fitting(desired, host)
     plan = plan_for(host, desired, UP)
     steps: dict[str, list[Step]] = {vm.name: [] for vm in desired.vms}
     for step in plan.steps:
@@ -133,7 +133,7 @@ def test_volumes_stay_until_their_own_end_is_asked_for(
     host: SimulatedHost, desired: Desired, data: st.DataObject
 ) -> None:
     before = all_volumes(host)
-    desired = bigger_disks(desired, host)
+    desired = fitting(desired, host)
     options = replace(UP, recreate=data.draw(st.booleans()))
     host.run(plan_for(host, desired, options))
     after = all_volumes(host)
@@ -162,7 +162,7 @@ def test_the_order_of_the_input_is_irrelevant(host: SimulatedHost, desired: Desi
 @settings(max_examples=200, deadline=None)
 @given(hosts(), projects())
 def test_a_rw_image_or_a_disk_only_goes_with_a_word_about_it(host: SimulatedHost, desired: Desired) -> None:
-    desired = bigger_disks(desired, host)
+    desired = fitting(desired, host)
     before = set(host.disks)
     plan = plan_for(host, desired, UP)
     warned = any(change.data_loss or change.kind == "delete" for change in plan.changes)
@@ -176,7 +176,7 @@ def test_what_a_guest_wrote_to_a_mount_never_goes_silently(
     host: SimulatedHost, desired: Desired, restart: bool
 ) -> None:
     """Nor is it taken away while another folder, mode, `sync`, `ignore` or `owner` is applied."""
-    desired = bigger_disks(desired, host)
+    desired = fitting(desired, host)
     images = dict(host.mounts)
     plan = plan_for(host, desired, replace(UP, restart=restart))
     losses = {change.address: (change.kind, change.data_loss) for change in plan.changes}
@@ -199,7 +199,7 @@ def test_its_json_keeps_to_the_schema_comes_back_and_holds_no_secret(
     host: SimulatedHost, desired: Desired
 ) -> None:
     secret = tuple(replace(vm, env=(("KEY", "swordfish"),)) for vm in desired.vms)
-    public = publish(plan_for(host, bigger_disks(replace(desired, vms=secret), host), UP))
+    public = publish(plan_for(host, fitting(replace(desired, vms=secret), host), UP))
     text = json.dumps(plan_to_json(public))
     PLAN_SCHEMA.validate(json.loads(text))
     assert plan_from_json(json.loads(text)) == public
