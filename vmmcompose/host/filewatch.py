@@ -1,24 +1,33 @@
 """Which of some files and folder trees have changed, whatever way an editor saves.
 
 A file is watched through the folder it is in: editors write a new one and rename it over the old, and a file that is
-not there yet has no other place to appear. Trees are watched folder by folder, those that appear included.
+not there yet has no other place to appear. Trees are watched folder by folder, those that appear included, but for what
+is ignored in them: the kernel counts watches, and a folder of dependencies may need more than all else together.
 """
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from vmmcompose.errors import HostError, HostUnfit
+from vmmcompose.guest.ignoring import FILE, Rules
 from vmmcompose.host.inotify import (
     CREATE,
     GONE,
     IGNORED,
     IS_DIR,
+    MOVE_SELF,
     MOVED_FROM,
     MOVED_TO,
     OVERFLOW,
     Change,
     Inotify,
+    watches_limit,
 )
+from vmmcompose.host.sync.tree import Tree
+
+Ignores = frozenset[tuple[str, ...]]
+"""The patterns of each mount of a directory: left out is what all of them leave out."""
 
 
 @dataclass(slots=True)
@@ -35,14 +44,39 @@ class Changed:
 
 @dataclass(slots=True)
 class _Folder:
-    """A watched folder, and why."""
+    """A watched folder with names that matter."""
 
     names: dict[str, set[str]] = field(default_factory=dict)
-    """Names that matter in it, and the files that each stands for."""
+    """Names in it, and the files that each stands for."""
     all_names: set[str] = field(default_factory=set)
     """Folders of which every entry matters: how they were named."""
-    places: set[tuple[str, str]] = field(default_factory=set)
-    """(tree, path in it) that it is."""
+
+
+@dataclass(slots=True, eq=False)
+class _Tree:
+    """A watched tree."""
+
+    name: str
+    ignores: Ignores
+    rules: tuple[Rules, ...] = ()
+
+    def read_rules(self) -> None:
+        """Reads what is ignored; nothing is where that cannot be read, of which whoever carries the tree tells."""
+        self.rules = ()
+        found: list[Rules] = []
+        try:
+            for patterns in self.ignores:
+                with Tree(os.path.realpath(self.name), patterns) as tree:
+                    found.append(tree.rules)
+        except HostError:
+            return
+        self.rules = tuple(found)
+
+    def ignores_path(self, path: str, *, folder: bool) -> bool:
+        """Whether nobody wants to know of a path."""
+        return bool(self.rules) and all(
+            rules.ignores(path, folder=folder) or rules.ignores_above(path) for rules in self.rules
+        )
 
 
 class FileWatch:
@@ -51,7 +85,14 @@ class FileWatch:
     def __init__(self) -> None:
         self._inotify = Inotify()
         self._folders: dict[int, _Folder] = {}
-        self._trees: set[str] = set()
+        self._trees: dict[str, _Tree] = {}
+        self._places: dict[int, tuple[tuple[_Tree, str], ...]] = {}
+        """(tree, path in it) that a folder is. There may be tens of thousands."""
+        self._stale: set[str] = set()
+        """Trees to be gone through anew."""
+        self._limit = 0
+        self.unwatched: dict[str, HostUnfit] = {}
+        """Files and trees of which nothing is told, and why: there are more folders than a user may watch."""
 
     def fileno(self) -> int:
         """Readable when something may have changed."""
@@ -61,43 +102,55 @@ class FileWatch:
         """Watches no longer."""
         self._inotify.close()
 
-    def set(self, files: Iterable[str], trees: Collection[str] = (), folders: Iterable[str] = ()) -> bool:
+    def set(
+        self,
+        files: Iterable[str],
+        trees: Mapping[str, Ignores] | None = None,
+        folders: Iterable[str] = (),
+    ) -> bool:
         """Watches these and no others; whether a folder came to be watched that was not.
 
-        Of `folders` every entry matters, but not what is below; it is told as the folder itself.
-
-        Raises:
-            HostUnfit: the user may watch no more folders.
+        Of `folders` every entry matters, but not what is below; it is told as the folder itself. What cannot be
+        watched is in `unwatched`; a tree is tried again once the user may watch more.
         """
-        before = set(self._folders)
-        for folder in self._folders.values():
-            folder.names.clear()
-            folder.all_names.clear()
+        trees = trees or {}
+        for tree in [tree for tree in self._trees.values() if trees.get(tree.name) != tree.ignores]:
+            self._drop(tree)
+        before, old = self._folders.keys() | self._places.keys(), self._folders
+        self._folders, limit = {}, watches_limit()
+        again = limit != self._limit
+        self.unwatched = {} if again else {n: why for n, why in self.unwatched.items() if n in trees}
+        self._limit = limit
         for file in files:
-            for path in {file, os.path.realpath(file)}:
-                self._add_file(file, path)
+            self._add_file(file)
         for name in folders:
-            number = self._inotify.add(name)
-            if number is None:
-                self._add_file(name, name)
-            else:
-                self._folders.setdefault(number, _Folder()).all_names.add(name)
-        for tree in self._trees - set(trees):
-            self._drop(tree, "")
-        self._trees &= set(trees)
-        for tree in trees:
-            self._add_tree(tree)
-        self._sweep()
-        return not before.issuperset(self._folders)
+            self._add_folder(name)
+        for name, ignores in trees.items():
+            if name not in self._trees and name not in self.unwatched:
+                self._add_tree(_Tree(name, ignores))
+        self._forget(old)
+        return not before >= self._folders.keys() | self._places.keys()
 
     def read(self) -> Changed:
         """What has changed."""
         changed = Changed()
         for change in self._inotify.read():
             self._take(change, changed)
+        for name in self._stale & self._trees.keys():
+            self._renew(self._trees[name])
+        self._stale.clear()
+        for name in self.unwatched.keys() & changed.trees.keys():
+            changed.trees[name].add("")
         return changed
 
-    def _add_file(self, file: str, path: str) -> None:
+    def _add_file(self, file: str) -> None:
+        try:
+            for path in {file, os.path.realpath(file)}:
+                self._add_name(file, path)
+        except HostUnfit as error:
+            self.unwatched[file] = error
+
+    def _add_name(self, file: str, path: str) -> None:
         """Watches the nearest folder there is above a file for the next name on the way to it."""
         folder, name = os.path.split(path)
         while (number := self._inotify.add(folder or "/")) is None and folder not in ("", "/"):
@@ -105,78 +158,128 @@ class FileWatch:
         if number is not None:
             self._folders.setdefault(number, _Folder()).names.setdefault(name, set()).add(file)
 
-    def _add_tree(self, tree: str) -> None:
-        number = self._inotify.add(tree)
+    def _add_folder(self, name: str) -> None:
+        try:
+            number = self._inotify.add(name)
+        except HostUnfit as error:
+            self.unwatched[name] = error
+            return
         if number is None:
-            self._trees.discard(tree)
-            self._add_file(tree, tree)
-        elif (tree, "") not in self._folders.setdefault(number, _Folder()).places:
-            self._trees.add(tree)
-            self._add_below(tree, "")
+            self._add_file(name)
+        else:
+            self._folders.setdefault(number, _Folder()).all_names.add(name)
 
-    def _add_below(self, tree: str, path: str) -> None:
-        left = [path]
+    def _add_tree(self, tree: _Tree) -> None:
+        tree.read_rules()
+        self._trees[tree.name] = tree
+        if not self._add_below(tree, "") and tree.name not in self.unwatched:
+            del self._trees[tree.name]
+            self._add_file(tree.name)
+
+    def _add_below(self, tree: _Tree, path: str) -> bool:
+        """Watches a folder of a tree and those in it; whether there is one.
+
+        Nothing of the tree is watched where there are too many: other programs of this user need watches as well.
+        """
+        left, some = [path], False
         while left:
             here = left.pop()
-            number = self._inotify.add(os.path.join(tree, here) if here else tree)
+            folder = os.path.join(tree.name, here) if here else tree.name
+            try:
+                number = self._inotify.add(folder)
+            except HostUnfit as error:
+                self._drop(tree)
+                self.unwatched[tree.name] = error
+                return False
             if number is None:
                 continue
-            self._folders.setdefault(number, _Folder()).places.add((tree, here))
+            some = True
+            if (tree, here) not in (places := self._places.get(number, ())):
+                self._places[number] = (*places, (tree, here))
             try:
-                with os.scandir(os.path.join(tree, here)) as entries:
+                with os.scandir(folder) as entries:
                     found = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
             except OSError:  # it is gone again, and its folder tells
                 continue
-            left += [os.path.join(here, name) for name in found]
+            below = (os.path.join(here, name) for name in found)
+            left += [one for one in below if not tree.ignores_path(one, folder=True)]
+        return some
 
-    def _drop(self, tree: str, path: str) -> None:
+    def _renew(self, tree: _Tree) -> None:
+        """Goes through a tree anew: other folders are ignored in it, or it is not known which there are."""
+        numbers = self._strip(tree, "")
+        tree.read_rules()
+        self._add_below(tree, "")
+        self._forget(numbers)
+
+    def _drop(self, tree: _Tree) -> None:
+        self._forget(self._strip(tree, ""))
+        self._trees.pop(tree.name, None)
+
+    def _strip(self, tree: _Tree, path: str) -> list[int]:
+        """Takes what is below a path out of the known folders; gives those that were touched."""
         below = f"{path}/" if path else ""
-        for folder in self._folders.values():
-            folder.places = {
-                (root, place)
-                for root, place in folder.places
-                if root != tree or not (place == path or place.startswith(below))
-            }
+        numbers = []
+        for number, places in list(self._places.items()):
+            rest = tuple(
+                (one, place)
+                for one, place in places
+                if one is not tree or not (place == path or place.startswith(below))
+            )
+            if len(rest) == len(places):
+                continue
+            numbers.append(number)
+            self._places[number] = rest
+            if not rest:
+                del self._places[number]
+        return numbers
 
-    def _sweep(self) -> None:
+    def _forget(self, numbers: Iterable[int]) -> None:
         """Ends the watches that nobody has a reason for any more."""
-        for number, folder in list(self._folders.items()):
-            if not (folder.names or folder.all_names or folder.places):
-                del self._folders[number]
+        for number in numbers:
+            if number not in self._folders and number not in self._places:
                 self._inotify.remove(number)
 
     def _take(self, change: Change, changed: Changed) -> None:
         if change.mask & OVERFLOW:
             changed.overflow = True
-            return
-        folder = self._folders.get(change.folder)
-        if folder is None:
+            self._stale.update(self._trees)
             return
         if change.mask & (GONE | IGNORED):
-            self._lost(change, folder, changed)
+            self._lost(change, changed)
             return
-        changed.files |= folder.all_names
-        if change.name in folder.names and not self._unfinished(change, folder.names[change.name]):
-            changed.files |= folder.names[change.name]
-        for tree, place in tuple(folder.places):
+        folder = self._folders.get(change.folder)
+        if folder is not None:
+            changed.files |= folder.all_names
+            files = folder.names.get(change.name, set())
+            if files and not self._unfinished(change, files):
+                changed.files |= files
+        for tree, place in self._places.get(change.folder, ()):
             self._take_in_tree(tree, os.path.join(place, change.name), change, changed)
 
-    def _take_in_tree(self, tree: str, path: str, change: Change, changed: Changed) -> None:
-        changed.trees.setdefault(tree, set()).add(path)
-        if change.mask & IS_DIR and change.mask & MOVED_FROM:
-            self._drop(tree, path)
-            self._sweep()
-        elif change.mask & IS_DIR and change.mask & (CREATE | MOVED_TO):
+    def _take_in_tree(self, tree: _Tree, path: str, change: Change, changed: Changed) -> None:
+        is_folder = bool(change.mask & IS_DIR)
+        if tree.ignores_path(path, folder=is_folder):
+            return
+        changed.trees.setdefault(tree.name, set()).add(path)
+        if path == FILE:
+            self._stale.add(tree.name)
+        elif is_folder and change.mask & MOVED_FROM:
+            self._forget(self._strip(tree, path))
+        elif is_folder and change.mask & (CREATE | MOVED_TO):
             self._add_below(tree, path)
 
-    def _lost(self, change: Change, folder: _Folder, changed: Changed) -> None:
+    def _lost(self, change: Change, changed: Changed) -> None:
         """The folder itself was deleted or moved away: everything that was to be seen in it may have changed."""
-        changed.files |= folder.all_names.union(*folder.names.values())
-        for tree, place in folder.places:
+        folder = self._folders.pop(change.folder, None)
+        if folder is not None:
+            changed.files |= folder.all_names.union(*folder.names.values())
+        for tree, place in self._places.pop(change.folder, ()):
             if not place:
-                changed.trees.setdefault(tree, set()).add("")
-                self._trees.discard(tree)
-        del self._folders[change.folder]
+                changed.trees.setdefault(tree.name, set()).add("")
+                self._drop(tree)
+            elif change.mask & MOVE_SELF:  # perhaps within the tree, and its new place is known already
+                self._stale.add(tree.name)
         self._inotify.remove(change.folder)
 
     @staticmethod

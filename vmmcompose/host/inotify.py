@@ -20,13 +20,15 @@ MODIFY, ATTRIB, CLOSE_WRITE = Bits.IN_MODIFY, Bits.IN_ATTRIB, Bits.IN_CLOSE_WRIT
 MOVED_FROM, MOVED_TO = Bits.IN_MOVED_FROM, Bits.IN_MOVED_TO
 CREATE, DELETE = Bits.IN_CREATE, Bits.IN_DELETE
 OVERFLOW, IGNORED, IS_DIR = Bits.IN_Q_OVERFLOW, Bits.IN_IGNORED, Bits.IN_ISDIR
-GONE = Bits.IN_DELETE_SELF | Bits.IN_MOVE_SELF
+MOVE_SELF = Bits.IN_MOVE_SELF
+GONE = Bits.IN_DELETE_SELF | MOVE_SELF
 MASK = ATTRIB | CLOSE_WRITE | MOVED_FROM | MOVED_TO | CREATE | DELETE | GONE | Bits.IN_ONLYDIR
 """Writing counts when the writer closes the file: before that its content is half of something."""
 
 _EVENT = struct.Struct("iIII")
 _BUFFER = 65536
-_MISSING = (errno.ENOENT, errno.ENOTDIR, errno.EACCES)
+_MISSING = (errno.ENOENT, errno.ENOTDIR, errno.EACCES, errno.ELOOP, errno.ENAMETOOLONG)
+_LIMITS = "/proc/sys/fs/inotify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,15 @@ class Change:
     folder: int
     mask: int
     name: str
+
+
+def watches_limit() -> int:
+    """How many folders a user may watch, over all programs (inotify(7)); 0 where that is not told."""
+    try:
+        with open(f"{_LIMITS}/max_user_watches", encoding="ascii") as file:
+            return int(file.read())
+    except OSError:
+        return 0
 
 
 class Inotify:
@@ -72,8 +83,11 @@ class Inotify:
         if code in _MISSING:
             return None
         if code == errno.ENOSPC:
-            hint = "sysctl fs.inotify.max_user_watches=1048576 allows more folders"
-            raise HostUnfit(f"cannot watch {folder}: there are too many folders", hint=hint)
+            words = (
+                f"cannot watch {folder}: no more folders than fs.inotify.max_user_watches={watches_limit()}"
+            )
+            hint = f"`sysctl fs.inotify.max_user_watches={max(1 << 20, 2 * watches_limit())}` allows more"
+            raise HostUnfit(words, hint=hint)
         raise HostError(f"cannot watch {folder}: {os.strerror(code)}")
 
     def remove(self, number: int) -> None:

@@ -14,6 +14,7 @@ from contextlib import suppress
 _RTMGRP_LINK, _RTMGRP_IPV4_IFADDR = 0x1, 0x10
 _NETLINK_NETFILTER, _NFNLGRP_NFTABLES = 12, 7
 _NEWLINK, _DELLINK, _NEWADDR, _DELADDR = 16, 17, 20, 21
+_LEGACY_TABLES = "/proc/thread-self/net/ip_tables_names"
 _NAME_ATTRIBUTE = 3  # IFLA_IFNAME and IFA_LABEL are the same number
 _BODY = {_NEWLINK: 16, _DELLINK: 16, _NEWADDR: 8, _DELADDR: 8}
 _HEADER = struct.Struct("=IHHII")
@@ -33,6 +34,15 @@ def rule_events() -> socket.socket | None:
     with suppress(OSError):
         return _bound(_NETLINK_NETFILTER, 1 << (_NFNLGRP_NFTABLES - 1))
     return None
+
+
+def legacy_tables() -> bool:
+    """Whether this network namespace has rules of `iptables-legacy`: the kernel lists the tables in use."""
+    try:
+        with open(_LEGACY_TABLES, encoding="ascii") as file:
+            return bool(file.read(1))
+    except OSError:  # the kernel has no such rules
+        return False
 
 
 def drain(events: socket.socket) -> None:

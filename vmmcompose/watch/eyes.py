@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from vmmcompose.errors import HostUnfit
 from vmmcompose.host import netevents
 from vmmcompose.host import process as processes
-from vmmcompose.host.filewatch import FileWatch
+from vmmcompose.host.filewatch import FileWatch, Ignores
 from vmmcompose.model.record import Process
 from vmmcompose.watch.agenda import Trigger
 
@@ -19,8 +20,8 @@ class Sights:
 
     manifests: frozenset[str] = frozenset()
     """The manifest's files, and those of the host that go into a guest by its word."""
-    trees: frozenset[str] = frozenset()
-    """Mounted directories."""
+    trees: Mapping[str, Ignores] = field(default_factory=dict)
+    """Mounted directories, and what is ignored in them."""
     looked_at: frozenset[str] = frozenset()
     """Those of them that the planner knows by their content."""
     records: str = ""
@@ -69,7 +70,12 @@ class Eyes:
     @property
     def sees_rules(self) -> bool:
         """Whether changed rules are told of."""
-        return self._rules is not None
+        return self._rules is not None and not netevents.legacy_tables()
+
+    @property
+    def unwatched(self) -> Mapping[str, HostUnfit]:
+        """What of the files and directories cannot be seen, and why."""
+        return self._files.unwatched
 
     def add(self, descriptor: int, ready: Callable[[], None]) -> None:
         """Calls `ready` whenever a descriptor of somebody else is readable: a key was pressed."""
@@ -85,7 +91,6 @@ class Eyes:
         """Sees these from now on and nothing else; gives what may have been missed until now.
 
         Raises:
-            HostUnfit: there are more folders than the user may watch.
             HostError: no descriptors are left.
         """
         self._sights = sights

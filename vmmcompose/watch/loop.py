@@ -143,6 +143,9 @@ class Watcher:
         due = self.agenda.next()
         self._note(self._eyes.wait(None if due is None else due - self._clock()))
         triggers = self.agenda.take(self._clock())
+        if "timer" in triggers and self._eyes.unwatched:
+            triggers = (*triggers, "overflow")  # nobody tells of those: anything may have changed
+            seen.triggers.add("overflow")
         if triggers:
             self._tell(Notice("look", f"looking again: {', '.join(triggers)}"))
             if READ_AGAIN.intersection(triggers):
@@ -268,7 +271,14 @@ class Watcher:
         )
         for trigger in self._eyes.see(sights):
             self.agenda.note(trigger, now)
+        self._say_unwatched()
         self.agenda.later("timer", now + (TIMER_S if self._eyes.sees_rules else BLIND_TIMER_S))
+
+    def _say_unwatched(self) -> None:
+        for name, why in self._eyes.unwatched.items():
+            if self._told.news(f"unwatched {name}", why.message):
+                words = f"{why.message}; what changes in {name} is looked for every {TIMER_S:.0f} s instead"
+                self._tell(Notice("unwatched", words, hint=why.hint, bad=True))
 
     def _read_records(self, desired: Desired) -> dict[str, Record]:
         found, _ = record_files.read_records(self._paths)

@@ -4,8 +4,9 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from vmmcompose.host.filewatch import Ignores
 from vmmcompose.host.manifests import OVERRIDE_NAMES, located
-from vmmcompose.model.desired import Desired
+from vmmcompose.model.desired import Desired, Mount
 from vmmcompose.model.paths import TAP_PREFIX, Paths
 from vmmcompose.model.reading import Reading
 from vmmcompose.model.record import Process
@@ -41,10 +42,17 @@ def sights_of(
     return Sights(
         frozenset(manifests),
         # What is written to a snapshot that the guest may write to is not carried over: nothing to look for.
-        frozenset(mount.source for mount in mounts if mount.mode == "ro" or mount.sync != "none"),
+        _trees(mount for mount in mounts if mount.mode == "ro" or mount.sync != "none"),
         frozenset(mount.source for mount in mounts if mount.mode == "ro"),
         str(paths.vms()),
         str(paths.rootfs()),
         (settings.bridge_name, TAP_PREFIX),
         dict(running),
     )
+
+
+def _trees(mounts: Iterable[Mount]) -> dict[str, Ignores]:
+    found: dict[str, Ignores] = {}
+    for mount in mounts:
+        found[mount.source] = found.get(mount.source, frozenset()) | {mount.ignore}
+    return found

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from vmmcompose.host.filewatch import Changed, FileWatch
+from vmmcompose.host.filewatch import Changed, FileWatch, Ignores
+
+ALL: Ignores = frozenset({()})
+"""Nothing is ignored."""
 
 
 @pytest.fixture
@@ -126,7 +129,7 @@ def test_trees_are_followed_into_folders_that_appear_and_not_into_those_that_lef
 ) -> None:
     tree = tmp_path / "site"
     (tree / "a").mkdir(parents=True)
-    watch.set([], [str(tree)])
+    watch.set([], {str(tree): ALL})
     (tree / "a" / "x").write_text("x")
     (tree / "new" / "deep").mkdir(parents=True)
     found = seen(watch).trees[str(tree)]
@@ -146,19 +149,19 @@ def test_trees_are_followed_into_folders_that_appear_and_not_into_those_that_lef
 def test_a_tree_that_goes_and_comes_back(watch: FileWatch, tmp_path: Path) -> None:
     tree = tmp_path / "site"
     tree.mkdir()
-    watch.set([], [str(tree)])
+    watch.set([], {str(tree): ALL})
     tree.rmdir()
     assert "" in seen(watch).trees[str(tree)]
-    watch.set([], [str(tree)])
+    watch.set([], {str(tree): ALL})
     tree.mkdir()
     assert seen(watch).files == {str(tree)}
-    watch.set([], [str(tree)])
+    watch.set([], {str(tree): ALL})
     (tree / "x").write_text("x")
     assert seen(watch).trees[str(tree)] == {"x"}
 
 
 def test_odd_names(watch: FileWatch, tmp_path: Path) -> None:
-    watch.set([], [str(tmp_path)])
+    watch.set([], {str(tmp_path): ALL})
     for name in (b"caf\xc3\xa9", b"two\nlines", b"\xff\xfe"):
         path = os.fsdecode(name)
         (tmp_path / path).write_text("x")
@@ -166,7 +169,7 @@ def test_odd_names(watch: FileWatch, tmp_path: Path) -> None:
 
 
 def test_the_descriptor_wakes_who_waits(watch: FileWatch, tmp_path: Path) -> None:
-    watch.set([], [str(tmp_path)])
+    watch.set([], {str(tmp_path): ALL})
     assert select.select([watch], [], [], 0)[0] == []
     (tmp_path / "x").write_text("x")
     assert select.select([watch], [], [], 5)[0] == [watch]
@@ -175,7 +178,7 @@ def test_the_descriptor_wakes_who_waits(watch: FileWatch, tmp_path: Path) -> Non
 def test_what_is_not_wanted_any_more_is_not_told(watch: FileWatch, tmp_path: Path) -> None:
     tree = tmp_path / "site"
     (tree / "a").mkdir(parents=True)
-    watch.set([str(tmp_path / "vmm.yaml")], [str(tree)])
+    watch.set([str(tmp_path / "vmm.yaml")], {str(tree): ALL})
     watch.set([str(tmp_path / "vmm.yaml")])
     (tree / "a" / "x").write_text("x")
     assert seen(watch) == Changed()
@@ -183,7 +186,7 @@ def test_what_is_not_wanted_any_more_is_not_told(watch: FileWatch, tmp_path: Pat
 
 def test_an_overflow_is_told(watch: FileWatch, tmp_path: Path) -> None:
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
-    watch.set([], [str(tmp_path)])
+    watch.set([], {str(tmp_path): ALL})
     one, other = tmp_path / "a", tmp_path / "b"
     one.write_text("x")
     for _ in range(limit // 2 + 1):

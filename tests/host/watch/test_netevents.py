@@ -63,3 +63,13 @@ def test_changed_rules_are_told_and_looking_at_them_is_no_change(net: Namespace)
         assert not select.select([events], [], [], 0.2)[0]
         run(net, "iptables-nft", "-F")
         assert select.select([events], [], [], 5)[0]
+
+
+def test_rules_that_nobody_is_told_of_are_known(net: Namespace) -> None:
+    if shutil.which("iptables-legacy") is None:
+        pytest.skip("iptables-legacy is missing")
+    with net.inside():
+        assert not netevents.legacy_tables()
+        if subprocess.run(["iptables-legacy", "-L"], check=False, capture_output=True).returncode != 0:
+            pytest.skip("the kernel has no tables of iptables-legacy")
+        assert netevents.legacy_tables()
