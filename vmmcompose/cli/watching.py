@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vmmcompose.cli.invocation import Invocation, color_on, tell
@@ -18,7 +19,7 @@ from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Plan
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.reading import Reading
-from vmmcompose.watch import Couriers, Course, Eyes, Notice, Watcher
+from vmmcompose.watch import Answers, Couriers, Course, Eyes, Notice, Watcher
 
 if TYPE_CHECKING:
     from vmmcompose.cli.progress import Sink
@@ -73,14 +74,17 @@ def _stay(invocation: Invocation, watcher: Watcher, eyes: Eyes, leaving: list[in
     from vmmcompose.cli.watchlogs import Logs
     from vmmcompose.host.sync.session import Session
 
-    logs = Logs(invocation.paths(), eyes, sys.stdout.buffer, clean=sys.stdout.isatty(), color=color_on())
-    couriers = Couriers(invocation.paths(), lambda notice: _say(invocation, manner, notice), Session)
+    paths, say = invocation.paths(), partial(_say, invocation, manner)
+    logs = Logs(paths, eyes, sys.stdout.buffer, clean=sys.stdout.isatty(), color=color_on())
+    couriers, answers = Couriers(paths, say, Session), Answers(paths, say)
     table = _key_table(watcher, logs, leaving)
-    with logs, couriers, keys(eyes, table, wanted=not manner.as_json) as pressed:
+    with logs, couriers, answers, keys(eyes, table, wanted=not manner.as_json) as pressed:
         eyes.add(couriers.fileno(), couriers.hand_over)
+        eyes.add(answers.fileno(), answers.hand_over)
         if manner.logs:
             logs.switch(watcher.records.values())
         couriers.arrange(watcher.records, watcher.running)
+        answers.arrange(watcher.records, watcher.running)
         watcher.on_seen = lambda seen: couriers.changed(seen.trees, overflow="overflow" in seen.triggers)
         _hello(invocation, watcher, manner, keyed=pressed)
         while not leaving:
@@ -88,6 +92,7 @@ def _stay(invocation: Invocation, watcher: Watcher, eyes: Eyes, leaving: list[in
             watcher.turn()
             if watcher.looks != before:
                 couriers.arrange(watcher.records, watcher.running)
+                answers.arrange(watcher.records, watcher.running)
                 logs.follow(watcher.records.values())
                 notify(os.environ, STATUS=_status(watcher))
     notify(os.environ, STOPPING="1")

@@ -1,12 +1,13 @@
 """Keeping a project as its manifest says: something happens, and the spine looks again.
 
 `agenda` and `restarts` decide, pure and on a clock given to them; `eyes` sees; `loop` lets one lead to the other;
-`couriers` carry what changes in mounted directories.
+`couriers` carry what changes in mounted directories, and `answers` knows who answers.
 """
 
+from vmmcompose.watch.answers import Answers
 from vmmcompose.watch.couriers import Couriers
 from vmmcompose.watch.eyes import Eyes
 from vmmcompose.watch.loop import Course, Watcher
 from vmmcompose.watch.notice import Notice
 
-__all__ = ["Couriers", "Course", "Eyes", "Notice", "Watcher"]
+__all__ = ["Answers", "Couriers", "Course", "Eyes", "Notice", "Watcher"]

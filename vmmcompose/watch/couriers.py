@@ -3,8 +3,6 @@
 A thread, as it waits for a guest: what another guest is sent, and a VM that has to be brought up, do not wait for it.
 """
 
-import os
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from threading import Condition, Thread
@@ -18,6 +16,7 @@ from vmmcompose.model.mountsync import Report
 from vmmcompose.model.paths import Paths
 from vmmcompose.model.record import Process, Record
 from vmmcompose.model.spec import VmSpec
+from vmmcompose.watch.mailbox import Mailbox
 from vmmcompose.watch.notice import Notice, Tell
 from vmmcompose.watch.restarts import Retry
 
@@ -146,18 +145,16 @@ class Couriers:
     def __init__(self, paths: Paths, tell: Tell, way: Open) -> None:
         self._paths, self._tell, self._way = paths, tell, way
         self._couriers: dict[tuple[str, Mount, Process], _Courier] = {}
-        self._told: deque[Notice] = deque()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._told: Mailbox[Notice] = Mailbox()
 
     def fileno(self) -> int:
         """Readable when there is something to hand over."""
-        return self._wake
+        return self._told.fileno()
 
     def hand_over(self) -> None:
         """Tells what the couriers had to say."""
-        os.eventfd_read(self._wake)
-        while self._told:
-            self._tell(self._told.popleft())
+        for notice in self._told.take():
+            self._tell(notice)
 
     def arrange(self, records: Mapping[str, Record], running: Mapping[str, Process]) -> None:
         """A courier for each `sync` mount of a VM that runs, and no others."""
@@ -194,14 +191,10 @@ class Couriers:
         for courier in self._couriers.values():
             courier.join(2.0)
         if not any(courier.is_alive() for courier in self._couriers.values()):
-            os.close(self._wake)
+            self._told.close()
         self._couriers.clear()
 
     def _start(self, spec: VmSpec, mount: Mount) -> _Courier:
-        courier = _Courier(lambda: self._way(self._paths, spec, mount), spec, mount, self._say)
+        courier = _Courier(lambda: self._way(self._paths, spec, mount), spec, mount, self._told.put)
         courier.start()
         return courier
-
-    def _say(self, notice: Notice) -> None:
-        self._told.append(notice)
-        os.eventfd_write(self._wake, 1)

@@ -145,7 +145,7 @@ class Watcher:
         triggers = self.agenda.take(self._clock())
         if "timer" in triggers and self._eyes.unwatched:
             triggers = (*triggers, "overflow")  # nobody tells of those: anything may have changed
-            seen.triggers.add("overflow")
+            self.on_seen(Seen({"overflow"}))
         if triggers:
             self._tell(Notice("look", f"looking again: {', '.join(triggers)}"))
             if READ_AGAIN.intersection(triggers):
