@@ -32,7 +32,7 @@ class Calm:
 
 CALM: Mapping[Trigger, Calm] = {
     "asked": Calm(0.0, 0.0),
-    "manifest": Calm(0.25, 2.0),
+    "manifest": Calm(0.25, 5.0),
     "death": Calm(0.05, 0.5),
     "drift": Calm(0.3, 2.0),
     "record": Calm(0.3, 2.0),
@@ -43,6 +43,8 @@ CALM: Mapping[Trigger, Calm] = {
     "retry": Calm(0.0, 0.0),
     "back-off": Calm(0.0, 0.0),
 }
+TOGETHER: frozenset[Trigger] = frozenset({"manifest", "mount"})
+"""Looked at together, when all of them are calm: a checkout of another branch changes both, file after file."""
 
 
 @dataclass(slots=True)
@@ -77,6 +79,8 @@ class Agenda:
     def take(self, now: float) -> tuple[Trigger, ...]:
         """What is due, sorted, and noted no longer. What is still coming in stays."""
         due = {trigger for trigger, burst in self._bursts.items() if self._due(trigger, burst) <= now}
+        if due & TOGETHER:
+            due |= TOGETHER & self._bursts.keys()
         late = {trigger for trigger, at in self._later.items() if at <= now}
         for trigger in due:
             del self._bursts[trigger]
@@ -84,7 +88,7 @@ class Agenda:
             del self._later[trigger]
         return tuple(sorted(due | late))
 
-    @staticmethod
-    def _due(trigger: Trigger, burst: _Burst) -> float:
-        calm = CALM[trigger]
-        return min(burst.last + calm.quiet_s, burst.first + calm.longest_s)
+    def _due(self, trigger: Trigger, burst: _Burst) -> float:
+        others = TOGETHER & self._bursts.keys() if trigger in TOGETHER else {trigger}
+        calm = max(self._bursts[other].last + CALM[other].quiet_s for other in others)
+        return min(calm, burst.first + CALM[trigger].longest_s)

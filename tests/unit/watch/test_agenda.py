@@ -47,6 +47,27 @@ def test_a_death_does_not_wait_for_a_manifest_that_is_being_written_and_does_not
     assert agenda.next() is None
 
 
+def test_a_manifest_and_mounted_files_that_change_at_once_are_one_look_when_both_are_calm() -> None:
+    for first, second in (("manifest", "mount"), ("mount", "manifest")):
+        agenda = Agenda()
+        agenda.note(first, 0.0)  # type: ignore[arg-type]
+        agenda.note(second, 0.2)  # type: ignore[arg-type]
+        agenda.note("mount", 0.6)
+        assert agenda.take(1.0) == ()
+        assert agenda.take(1.2) == ("manifest", "mount")
+        assert agenda.next() is None
+
+
+def test_mounted_files_that_change_without_end_take_a_manifest_along() -> None:
+    agenda, now = Agenda(), 0.0
+    agenda.note("manifest", now)
+    while not (found := agenda.take(now)):
+        agenda.note("mount", now)
+        now += 0.1
+    assert found == ("manifest", "mount")
+    assert now <= CALM["manifest"].longest_s + 0.2
+
+
 def test_what_is_due_together_is_one_look() -> None:
     agenda = Agenda()
     agenda.note("drift", 0.0)
