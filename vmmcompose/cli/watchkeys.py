@@ -5,7 +5,7 @@ import sys
 import termios
 import tty
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from vmmcompose.watch import Eyes
 
@@ -20,7 +20,10 @@ def keys(eyes: Eyes, table: Mapping[str, Callable[[], None]], *, wanted: bool = 
     before = termios.tcgetattr(descriptor)
 
     def ready() -> None:
-        data = os.read(descriptor, 64)
+        try:
+            data = os.read(descriptor, 64)
+        except OSError:
+            data = b""
         if not data:  # the terminal is gone
             eyes.remove(descriptor)
         for key in data.decode(errors="replace"):
@@ -32,7 +35,8 @@ def keys(eyes: Eyes, table: Mapping[str, Callable[[], None]], *, wanted: bool = 
         yield True
     finally:
         eyes.remove(descriptor)
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+        with suppress(termios.error):  # one that was closed needs nothing any more
+            termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
 
 
 def _in_front() -> bool:

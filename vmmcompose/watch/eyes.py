@@ -117,8 +117,8 @@ class Eyes:
             elif self._rules is not None and descriptor == self._rules.fileno():
                 netevents.drain(self._rules)
                 seen.triggers.add("drift")
-            else:
-                self._others[descriptor]()
+            elif (ready := self._others.get(descriptor)) is not None:  # one of them may have ended another
+                ready()
         return seen
 
     def wait_for(self, descriptor: int) -> Seen:

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import signal
 import subprocess
 import termios
@@ -42,14 +43,14 @@ class Terminal:
                 preexec_fn=lambda: os.close(os.open(os.ttyname(slave), os.O_RDWR)),  # noqa: PLW1509 - its own terminal; no thread runs yet
             )
         self.text = ""
-        threading.Thread(target=self._read, daemon=True).start()
+        self._open = True
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
-        try:
-            while data := os.read(self.master, 4096):
-                self.text += data.decode(errors="replace")
-        except OSError:
-            return
+        while self._open:
+            if select.select([self.master], [], [], 0.1)[0]:
+                self.text += os.read(self.master, 4096).decode(errors="replace")
 
     def press(self, key: str) -> None:
         os.write(self.master, key.encode())
@@ -57,12 +58,18 @@ class Terminal:
     def shows(self, words: str) -> None:
         eventually(lambda: words in self.text, f"{words!r} on the terminal")
 
+    def hang_up(self) -> None:
+        if self._open:
+            self._open = False
+            self._reader.join()
+            os.close(self.slave)
+            os.close(self.master)
+
     def close(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
-        os.close(self.slave)
-        os.close(self.master)
+        self.hang_up()
 
 
 @pytest.fixture
@@ -99,3 +106,9 @@ def test_ctrl_c(terminal: Terminal) -> None:
     terminal.press("\x03")
     assert terminal.process.wait(20) == 0
     assert termios.tcgetattr(terminal.slave) == terminal.before
+
+
+def test_a_terminal_that_is_closed(terminal: Terminal) -> None:
+    terminal.shows("q ends")
+    terminal.hang_up()
+    assert terminal.process.wait(20) == 0
