@@ -32,7 +32,7 @@ class Rules:
 
 
 def load_patterns() -> None:
-    """Loads what comes with the first patterns otherwise. A process forked while a thread does so would wait forever."""
+    """Loads what else comes with the first patterns. A process forked while a thread does so would wait forever."""
     _compiled(("*",))
 
 

@@ -25,8 +25,9 @@ from vmmcompose.watch.sights import fixed, sights_of
 
 READ_AGAIN: frozenset[Trigger] = frozenset({"asked", "manifest", "overflow"})
 """What makes the manifest be read again. Anything else may come while it is half written."""
-LOOKS_INTO_MOUNTS: frozenset[Trigger] = frozenset({"asked", "mount", "overflow", "retry"})
-"""What makes mounted directories be walked. Otherwise nothing in them has changed that was not told."""
+LOOKS_INTO_MOUNTS: frozenset[Trigger] = READ_AGAIN | {"mount", "retry", "death", "back-off"}
+"""What makes mounted directories be walked: what tells of a change in them, and what may start a VM, which may have
+waited for its turn when the change was told."""
 TIMER_S = 60.0
 """How often what nobody tells of is looked at: kernel switches, and files that no event came for."""
 BLIND_TIMER_S = 15.0
@@ -162,10 +163,12 @@ class Watcher:
     def _read(self) -> Project:
         asked: set[str] = set()
         try:
-            return load_project(self._course.settings, self._course.reading, asked.add)
-        finally:
-            # One with problems may have got no further than to its first file.
-            self._files = asked | (set() if self.project is None else self._files)
+            project = load_project(self._course.settings, self._course.reading, asked.add)
+        except VmmError:
+            self._files |= asked  # it may have got no further than to its first file
+            raise
+        self._files = asked
+        return project
 
     def _read_again(self) -> None:
         assert self.project is not None
@@ -202,9 +205,10 @@ class Watcher:
         except Interrupted:
             raise
         except _MovedError:
-            self.agenda.note("record", self._clock())
+            for trigger in triggers or ("mount",):
+                self.agenda.note(trigger, self._clock())
         except VmmError as error:
-            self._failed(error, first=first)
+            self._failed(error, first=first, contents=contents)
         else:
             self.converged, self._good = True, self.project
             self._retry.good()
@@ -213,7 +217,7 @@ class Watcher:
                 self._tell(Notice("recovered", "everything is as the manifest says again"))
         self._see()
 
-    def _failed(self, error: VmmError, *, first: bool) -> None:
+    def _failed(self, error: VmmError, *, first: bool, contents: bool) -> None:
         """Tells it once, tries again later, and keeps up meanwhile what was good before."""
         if first and isinstance(error, HostUnfit):
             raise error
@@ -228,7 +232,7 @@ class Watcher:
         if first or good is None or self.project is None or good.desired == self.project.desired:
             return
         try:
-            self._bring(good, first=False)
+            self._bring(good, first=False, contents=contents)
         except Interrupted:
             raise
         except VmmError as another:
