@@ -8,10 +8,11 @@ import pickle
 import select
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn, TypeVar
 
-from vmmcompose.errors import HostError, VmmError
+from vmmcompose.errors import HostError, Interrupted, VmmError
+from vmmcompose.host.files import failed
 
 T = TypeVar("T")
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -25,10 +26,16 @@ def apart(work: Callable[[], T], meanwhile: Callable[[int], object] | None = Non
 
     Raises:
         VmmError: what it raised.
-        HostError: it was killed.
+        Interrupted: such a signal came where it may stop.
+        HostError: it could not be started, or was killed.
     """
     reader, writer = os.pipe2(os.O_CLOEXEC)
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        os.close(reader)
+        os.close(writer)
+        raise failed("cannot start a process", error) from error
     if pid == 0:
         os.close(reader)
         _answer(work, writer)
@@ -55,17 +62,38 @@ def _answer(work: Callable[[], object], writer: int) -> NoReturn:
     code = 0
     try:
         try:
+            _interruptible()
             answer: tuple[bool, object] = (True, work())
         except VmmError as error:
             answer = (False, error)
+        except KeyboardInterrupt:
+            answer = (False, Interrupted("interrupted"))
         except Exception as error:  # noqa: BLE001 - no traceback reaches a user
             answer = (False, VmmError(f"unexpected {type(error).__name__}: {error}"))
+        data = pickle.dumps(answer)
         with open(writer, "wb") as out:
-            pickle.dump(answer, out)
+            out.write(data)
     except BaseException:  # noqa: BLE001 - whatever it was, this process must not go on as its parent
         code = 1
     finally:
         os._exit(code)
+
+
+def _interruptible() -> None:
+    """What only waits ends at the first signal; work that must not be left in the middle sees to that itself.
+
+    The next one may be the same: a terminal tells both processes, and the parent tells this one once more.
+    """
+    came: list[int] = []
+
+    def interrupt(signum: int, _frame: object) -> None:
+        came.append(signum)
+        if len(came) == 1:
+            raise KeyboardInterrupt
+
+    for number in _FORWARDED:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, interrupt)
 
 
 @contextmanager
@@ -76,7 +104,8 @@ def _forwarding(pid: int) -> Iterator[None]:
 
     def forward(signum: int, _frame: object) -> None:
         came.append(signum)
-        os.kill(pid, signum)
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(pid, signum)
 
     for number, handler in before.items():
         if handler is not signal.SIG_IGN:

@@ -1,5 +1,6 @@
 """Work in a process of its own: what comes back from it, and who hears a signal meanwhile."""
 
+import errno
 import os
 import select
 import signal
@@ -76,6 +77,45 @@ def test_a_signal_is_heard_by_both_and_what_is_done_is_finished_first() -> None:
     process.terminate()
     assert process.stdout.readline() == "1 1\n"
     assert process.wait(10) == 0
+
+
+WAITING = """
+import signal, time
+from vmmcompose.errors import Interrupted
+from vmmcompose.watch.apart import apart
+got = []
+signal.signal(signal.SIGINT, lambda *_: got.append(1))
+def work():
+    print("ready", flush=True)
+    time.sleep(60)
+try:
+    apart(work)
+except Interrupted:
+    print("interrupted", len(got), flush=True)
+"""
+
+
+def test_work_that_only_waits_ends_at_once() -> None:
+    """As for a lock that another vmm holds. Ctrl-C reaches both processes, and the other one twice."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAITING], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.stdout.readline() == "interrupted 1\n"
+    assert process.wait(10) == 0
+
+
+def test_a_host_without_room_for_a_process_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fork() -> int:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(os, "fork", fork)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(HostError, match="temporarily unavailable"):
+        apart(lambda: None)
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_other_threads_do_no_harm() -> None:
