@@ -13,7 +13,7 @@ from projects import plan_for
 from simulated_host import SimulatedHost
 
 from vmmcompose.guest.scripts import script_digest
-from vmmcompose.model.actions import Action, BuildMount, DeleteMount, RunProvision, StartVm, WaitVm
+from vmmcompose.model.actions import Action, BuildMount, DeleteMount, RunProvision, StartVm, SyncMount, WaitVm
 from vmmcompose.model.desired import (
     Condition,
     Desired,
@@ -178,6 +178,12 @@ def test_what_a_guest_wrote_to_a_mount_never_goes_silently(
     """Nor is it taken away while another folder, mode, `sync`, `ignore` or `owner` is applied."""
     desired = fitting(desired, host)
     images = dict(host.mounts)
+    left_alone = {
+        (record.spec.name, mount.tag)
+        for record in host.records.values()
+        for mount in record.spec.mounts
+        if mount.sync == "none"
+    }
     plan = plan_for(host, desired, replace(UP, restart=restart))
     losses = {change.address: (change.kind, change.data_loss) for change in plan.changes}
     for step in plan.steps:
@@ -186,6 +192,9 @@ def test_what_a_guest_wrote_to_a_mount_never_goes_silently(
                 key = (name, mount.tag)
             case DeleteMount(name, tag):
                 key = (name, tag)
+            case SyncMount(spec, mount) if mount.sync == "push" and (spec.name, mount.tag) in left_alone:
+                assert f"in mount {mount.tag}" in losses[step.address][1]
+                continue
             case _:
                 continue
         if key in images and images[key].mode == "rw":

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from vmmcompose.model.actions import BuildMount, SwapMount, SyncMount
 from vmmcompose.model.desired import Mount
+from vmmcompose.model.observed import MountImage
 from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Reason
 from vmmcompose.model.spec import VmSpec
@@ -56,13 +57,18 @@ def live_mounts(spec: VmSpec, view: VmView, index: Index, options: Options) -> l
     ]
 
 
-def live_loss(spec: VmSpec, view: VmView, index: Index) -> str:
-    """What guests changed in mounts that follow their folders from now on, in words; empty where nothing is lost."""
-    images = index.mounts.get(spec.name, {})
+def following_loss(spec: VmSpec, view: VmView, index: Index, built: Iterable[BuildMount] = ()) -> str:
+    """What guests changed in mounts that follow their folders from now on, in words; empty where nothing is lost.
+
+    Of those that are `built` anew it is lost all the same, and told elsewhere.
+    """
+    images, fresh = index.mounts.get(spec.name, {}), {action.mount.tag for action in built}
     tags = [
         mount.tag
         for mount in spec.mounts
-        if view.alive and mount.sync == "push" and mount.tag in images and images[mount.tag].sync == "none"
+        if mount.sync == "push"
+        and mount.tag in images.keys() - fresh
+        and "none" in _ways(mount, images[mount.tag], view)
     ]
     return ", ".join(f"what VM `{spec.vm}` changed of the folder's files in mount {tag}" for tag in tags)
 
@@ -92,11 +98,18 @@ def _live_reason(spec: VmSpec, mount: Mount, view: VmView, index: Index, options
     if mount.mode == "rw":
         if mount.sync == "none" or image.source != mount.source:
             return ""
-        return index.sync_reason(image, mount) or rebuild_reason(mount, options)
+        reason = index.sync_reason(image, mount, _ways(mount, image, view))
+        return reason or rebuild_reason(mount, options)
     limits = index.capabilities.get(view.driver)
     if limits is None or not limits.swap_drive:
         return ""
     return index.mount_reason(spec.name, mount) or rebuild_reason(mount, options)
+
+
+def _ways(mount: Mount, image: MountImage, view: VmView) -> set[str]:
+    """How a mount was kept: when its image was last in step, and since, as nothing is done when it no longer is."""
+    applied = view.record.spec.mounts if view.record else ()
+    return {image.sync, *(one.sync for one in applied if one.tag == mount.tag)}
 
 
 def _reason(tag: str, why: str) -> Reason:

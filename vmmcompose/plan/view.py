@@ -1,6 +1,7 @@
 """What the host shows of one VM, gathered from the whole observation."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from vmmcompose.model.capabilities import Capabilities
@@ -89,9 +90,12 @@ class Index:
             return "the folder's content changed"
         return ""
 
-    def sync_reason(self, image: MountImage, mount: Mount) -> str:
-        """Why a mount that is kept in step has to be compared with its folder; empty where it has not."""
-        if image.sync != mount.sync:
+    def sync_reason(self, image: MountImage, mount: Mount, ways: AbstractSet[str]) -> str:
+        """Why a mount that is kept in step has to be compared with its folder; empty where it has not.
+
+        `ways` are those in which it was kept until now.
+        """
+        if ways != {mount.sync}:
             both = mount.sync == "two-way"
             return "changes go both ways from now on" if both else "it follows its folder from now on"
         if (image.ignore, image.owner) != (mount.ignore, mount.owner):

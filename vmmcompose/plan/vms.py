@@ -27,7 +27,7 @@ from vmmcompose.network.compare import tap_differences
 from vmmcompose.plan.costs import Difference, diff_specs, worst
 from vmmcompose.plan.mounts import (
     built_mounts,
-    live_loss,
+    following_loss,
     live_mounts,
     live_reasons,
     mount_loss,
@@ -126,7 +126,7 @@ def _keep_running(
         reasons.append(Reason(why="it is paused"))
     if reasons:
         kind: ChangeKind = "update" if differences or left else "resume" if paused else "repair"
-        work.change = Change(work.address, kind, tuple(reasons), live_loss(spec, view, index))
+        work.change = Change(work.address, kind, tuple(reasons), following_loss(spec, view, index))
 
 
 def _start(
@@ -166,7 +166,12 @@ def _start(
         if need.replaces and more:
             more = [Reason("provision", why="its scripts run on the new disk")]
         work.change = replace(work.change, reasons=(*work.change.reasons, *more))
-    lost = (work.change.data_loss, mount_loss(spec, index, options), volume_loss(spec, index))
+    lost = (
+        work.change.data_loss,
+        mount_loss(spec, index, options),
+        following_loss(spec, view, index, built),
+        volume_loss(spec, index),
+    )
     work.change = replace(work.change, data_loss=", ".join(filter(None, lost)))
 
 
