@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from sync_lab import SyncLab, calm, shown
 
+from vmmcompose.errors import HostError
+from vmmcompose.host.sync.tree import Tree
+
 pytestmark = pytest.mark.root
 ODD_NAMES = (
     "with blank",
@@ -173,6 +176,14 @@ def test_ignored_paths_are_neither_sent_nor_deleted(lab: SyncLab) -> None:
         (lab.host / ".vmmignore").write_text("")
         mirror.push({".vmmignore"})
         assert (lab.guest / "src/x.log").exists()
+
+
+def test_patterns_that_are_none_are_told_and_leave_nothing_open(tmp_path: Path) -> None:
+    (tmp_path / ".vmmignore").write_text("!\n")
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(HostError, match="pattern"):
+        Tree(str(tmp_path))
+    assert os.listdir("/proc/self/fd") == before
 
 
 def test_everything_gets_the_owner_that_was_asked_for(lab: SyncLab) -> None:

@@ -33,7 +33,11 @@ class Tree:
         except OSError as error:
             raise failed(f"cannot read the directory {source}", error) from error
         self.rules = Rules(())
-        self.read_rules()
+        try:
+            self.read_rules()
+        except BaseException:
+            os.close(self.root)
+            raise
 
     def __enter__(self) -> Self:
         return self
