@@ -13,6 +13,7 @@ from typing import Self
 from vmmcompose.errors import HostError, HostUnfit, NoSpace
 from vmmcompose.guest import syncscript
 from vmmcompose.host.console import clean
+from vmmcompose.host.files import failed
 
 _CHUNK = 1 << 18
 _SILENCE_S = 60.0
@@ -52,6 +53,8 @@ class Channel:
             )
         except FileNotFoundError as error:
             raise HostUnfit("ssh is not installed", hint="install the package openssh-client") from error
+        except OSError as error:
+            raise failed("cannot start ssh", error) from error
         assert self._ssh.stdin
         assert self._ssh.stdout
         assert self._ssh.stderr
@@ -137,8 +140,6 @@ class Channel:
             found = self._end.search(self._buffer, looked)
             if found:
                 break
-            if len(self._buffer) > _ANSWER_LIMIT:
-                raise HostError(f"VM {self._vm}: the guest answers without end")
             looked = max(0, len(self._buffer) - len(self._token) - 16)
             self._wait()
         data, code = bytes(self._buffer[: found.start()]), int(found[1])
@@ -165,9 +166,16 @@ class Channel:
             Cut: the line ended before.
             HostError: the connection is gone.
         """
+        silent_s = 0.0
         while len(self._buffer) < size:
-            if not self._wait(_STALL_S, patient=False) and self._end.search(self._buffer[-64:]):
+            if self._wait(_STALL_S, patient=False):
+                silent_s = 0.0
+                continue
+            if self._end.search(self._buffer[-64:]):
                 raise Cut(f"VM {self._vm}: the guest could not send what it was asked for")
+            silent_s += _STALL_S
+            if silent_s >= _SILENCE_S:
+                raise self._silent(_SILENCE_S)
         data = bytes(self._buffer[:size])
         del self._buffer[:size]
         return data
@@ -177,9 +185,7 @@ class Channel:
         until = time.monotonic() + seconds
         ready = {descriptor for descriptor, _ in self._poll.poll(max(0.0, until - time.monotonic()) * 1000)}
         if not ready and patient:
-            raise HostError(
-                f"VM {self._vm}: the guest has not answered for {seconds:g} s", hint=_hint(self._vm)
-            )
+            raise self._silent(seconds)
         if self._err in ready:
             said = _read(self._err)
             self._said.extend(clean(said.decode(errors="replace")))
@@ -190,7 +196,12 @@ class Channel:
             if not data:
                 raise self._gone()
             self._buffer += data
+            if len(self._buffer) > _ANSWER_LIMIT:  # also one that prints while it is written to
+                raise HostError(f"VM {self._vm}: the guest answers without end")
         return ready
+
+    def _silent(self, seconds: float) -> HostError:
+        return HostError(f"VM {self._vm}: the guest has not answered for {seconds:g} s", hint=_hint(self._vm))
 
     def _read_rest(self) -> None:
         while True:
