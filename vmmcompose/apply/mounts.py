@@ -66,7 +66,7 @@ def _unmounted(context: Context, spec: VmSpec, mount: Mount) -> Iterator[None]:
     try:
         yield
     finally:
-        script = mountscripts.mount(mount.tag, device)
+        script = mountscripts.remount(mount, device)
         result = run_in_guest(context.paths, spec, script, timeout_s=_GUEST_S)
         if result.returncode != 0:
             said = result.stderr.decode(errors="replace").strip()
@@ -78,12 +78,12 @@ def _unmounted(context: Context, spec: VmSpec, mount: Mount) -> Iterator[None]:
 
 def _unmount(context: Context, spec: VmSpec, mount: Mount) -> str:
     """The device that the mount was on; empty where it was not mounted."""
-    result = run_in_guest(context.paths, spec, mountscripts.unmount(mount.tag), timeout_s=_GUEST_S)
+    result = run_in_guest(context.paths, spec, mountscripts.unmount(mount), timeout_s=_GUEST_S)
     printed = result.stdout.decode(errors="replace")
     if result.returncode == mountscripts.BUSY:
         raise HostError(
             f"VM {spec.vm}: mount {mount.tag} keeps its old content: the guest uses it ({_users(printed)})",
-            hint=f"end what uses /mnt/{mount.tag} there and try again, or restart the VM:"
+            hint=f"end what uses {mount.place} there and try again, or restart the VM:"
             f" vmm mount sync {spec.vm} {mount.tag} --restart",
         )
     device = printed.strip()

@@ -113,7 +113,7 @@ def _row(invocation: Invocation, record: Record, index: int) -> dict[str, str]:
         "source": mount.source,
         "mode": mount.mode,
         "sync": mount.sync,
-        "target": f"/mnt/{mount.tag}",
+        "target": mount.place,
         "content": _content(invocation, record.spec.name, index, record),
     }
 

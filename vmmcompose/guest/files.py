@@ -6,7 +6,7 @@ import json
 from vmmcompose.guest import environment
 from vmmcompose.guest.blocks import has_block, with_block
 from vmmcompose.guest.entries import GuestEntry, folder, mount_point
-from vmmcompose.guest.names import host_name, hosts_file, resolv_conf, volume_label
+from vmmcompose.guest.names import fstab_path, host_name, hosts_file, resolv_conf, volume_label
 from vmmcompose.model.spec import VmSpec
 
 FORMAT = 1
@@ -92,20 +92,15 @@ def _mounts(spec: VmSpec, existing_fstab: str) -> list[GuestEntry]:
     mounts, volumes = sorted(spec.mounts), sorted(spec.volumes, key=lambda volume: volume.target)
     if not mounts and not volumes and not has_block(existing_fstab):
         return []
-    lines = [f"LABEL={m.tag} /mnt/{m.tag} ext4 {m.mode},noatime,nofail 0 0" for m in mounts]
+    lines = [f"LABEL={m.tag} {fstab_path(m.place)} ext4 {m.mode},noatime,nofail 0 0" for m in mounts]
     lines += [
-        f"LABEL={volume_label(v.volume)} {_escaped(v.target)} ext4 {v.mode},noatime 0 0" for v in volumes
+        f"LABEL={volume_label(v.volume)} {fstab_path(v.target)} ext4 {v.mode},noatime 0 0" for v in volumes
     ]
     return [
         GuestEntry(FSTAB, _bytes(with_block(existing_fstab, lines))),
-        *(folder(f"/mnt/{m.tag}") for m in mounts),
+        *(mount_point(m.target) if m.target else folder(m.place) for m in mounts),
         *(mount_point(v.target) for v in volumes),
     ]
-
-
-def _escaped(path: str) -> str:
-    """A path as fstab(5) has it: white space and backslashes in octal."""
-    return "".join(f"\\{ord(letter):03o}" if letter in " \t\n\\" else letter for letter in path)
 
 
 def _environment(spec: VmSpec, existing: str) -> list[GuestEntry]:
@@ -132,7 +127,7 @@ def files_digest(spec: VmSpec, managed_key: str = "") -> str:
         spec.peers.digest,
         [managed_key, *spec.ssh_keys],
         spec.dns,
-        sorted((mount.tag, mount.mode) for mount in spec.mounts),
+        sorted((m.tag, m.mode, *filter(None, [m.target])) for m in spec.mounts),
         spec.env,
         [(file.path, file.content, file.mode, file.uid, file.gid) for file in spec.files],
     ]

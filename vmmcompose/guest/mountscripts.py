@@ -1,13 +1,18 @@
 """What a guest's shell is told to take a mount off and to put it back, with nothing but POSIX sh and mount(8)."""
 
+import shlex
+
+from vmmcompose.guest.names import fstab_path
+from vmmcompose.model.desired import Mount
+
 BUSY = 75
 """The exit code where something in the guest uses the mount; its users are printed then, `PID NAME` each."""
 _TRIES = 10
 
 _UNMOUNT = """
-at={at}
+at={at} written={written}
 device=
-while read -r what where _; do [ "$where" != "$at" ] || device=$what; done </proc/mounts
+while read -r what where _; do [ "$where" != "$written" ] || device=$what; done </proc/mounts
 [ -n "$device" ] || exit 0
 tries=0
 until said=$(umount "$at" 2>&1); do
@@ -38,17 +43,18 @@ mount -t ext4 -o ro,noatime "$device" "$at"
 """
 
 
-def unmount(tag: str) -> str:
+def unmount(mount: Mount) -> str:
     """Takes a mount off, after a second at most while something uses it, and prints the device it was on.
 
     One that is not mounted is no error; then nothing is printed.
     """
-    return _UNMOUNT.format(at=f"/mnt/{tag}", tries=_TRIES, busy=BUSY)
+    at, written = shlex.quote(mount.place), shlex.quote(fstab_path(mount.place))
+    return _UNMOUNT.format(at=at, written=written, tries=_TRIES, busy=BUSY)
 
 
-def mount(tag: str, device: str) -> str:
+def remount(mount: Mount, device: str) -> str:
     """Puts a read-only mount back, from a device of which nothing is remembered; an empty one is found by label."""
-    return _MOUNT.format(at=f"/mnt/{tag}", tag=tag, device=f"'{device}'")
+    return _MOUNT.format(at=shlex.quote(mount.place), tag=mount.tag, device=f"'{device}'")
 
 
 def is_device(text: str) -> bool:

@@ -16,6 +16,11 @@ def volume_label(volume: str) -> str:
     return f"vmm-{hashlib.sha256(volume.encode()).hexdigest()[:12]}"
 
 
+def fstab_path(path: str) -> str:
+    """A path as fstab(5) and /proc/mounts have it: white space and backslashes in octal."""
+    return "".join(f"\\{ord(letter):03o}" if letter in " \t\n\\" else letter for letter in path)
+
+
 def hosts_file(spec: VmSpec) -> str:
     """/etc/hosts: localhost, the guest itself and every VM of its project by `<vm>` and `<vm>.<project>`.
 

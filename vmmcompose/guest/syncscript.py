@@ -6,9 +6,11 @@ the same input: `take` copies so many bytes and not one more. Each line begins w
 left of a broken transfer is never run.
 """
 
+import shlex
 from collections.abc import Iterable, Iterator
 
 from vmmcompose.guest.listing import STAGING
+from vmmcompose.guest.names import fstab_path
 
 _ARGUMENTS = 60_000
 """Bytes of names in one command, well below the system's limit for one."""
@@ -47,9 +49,12 @@ done
 """
 """Arguments: the folder, the token. Ends with its input, and takes what it had not put into place with it."""
 LIST = "list 2>/dev/null"
-IS_MOUNTED = 'grep -q " $1 " /proc/mounts'
-
 FLUSH = "sync"
+
+
+def is_mounted(place: str) -> str:
+    """Succeeds where something is mounted at a path of the guest."""
+    return f"grep -qF {shlex.quote(f' {fstab_path(place)} ')} /proc/mounts"
 
 
 def quoted(path: str) -> str:

@@ -77,16 +77,33 @@ def guest_path(text: str, taken: frozenset[str]) -> str:
     return text
 
 
-def volume_target(text: str) -> str:
-    """Where a volume is in the guest.
+def target(text: str, code: str) -> str:
+    """Where a volume or a mount is in the guest.
 
     Raises:
         BadValueError: not an absolute, plain path, or one that the guest needs for itself.
     """
-    if _plain(text, "volume-target", "target") == "/" or _below(text, _SPECIAL):
+    if _plain(text, code, "target") == "/" or _below(text, _SPECIAL):
         hint = "choose a directory of its own, for example `/var/lib/data`"
-        raise BadValueError("volume-target", f"must not be at {quoted(text)}", hint, inside="target")
+        raise BadValueError(code, f"must not be at {quoted(text)}", hint, inside="target")
     return text
+
+
+class Places:
+    """Where a guest has something mounted: nothing may lie at or below another's place, one would hide the other."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, str] = {}
+        self._inside: dict[str, str] = {}
+
+    def take(self, path: str, words: str) -> str:
+        """Takes a place; in words what it overlaps, empty where it is free."""
+        above = next((folder for folder in enclosing(path) if folder in self._places), None)
+        other = self._inside.get(path) or above
+        self._places.setdefault(path, words)
+        for folder in enclosing(path):
+            self._inside.setdefault(folder, path)
+        return f"overlaps {self._places[other]} at {quoted(other)}" if other is not None else ""
 
 
 def enclosing(path: str) -> Iterator[str]:

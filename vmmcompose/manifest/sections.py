@@ -135,8 +135,8 @@ def checked_files(
     fields: Mapping[str, Any], own: Section, defaults: Section, report: Report
 ) -> tuple[GuestFile, ...]:
     """A VM's files, once it is sure that they, its volumes and its mounts are not in each other's way."""
-    tags = [mount.tag for mount in fields.get("mounts", ())]
-    volumes.check_targets(own.volumes, tags, report)
-    places = frozenset([*(f"/mnt/{tag}" for tag in tags), *(one.target for one, _ in own.volumes)])
+    mounts = fields.get("mounts", ())
+    volumes.check_targets(own.volumes, mounts, report)
+    places = frozenset([*(mount.place for mount in mounts), *(one.target for one, _ in own.volumes)])
     files = own.files if own.files is not None else defaults.files or []
     return storage.check_files(files, places, report)

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Literal
 
-from vmmcompose.manifest.locations import guest_path, host_path, mount_source
+from vmmcompose.manifest.locations import Places, guest_path, host_path, mount_source, target
 from vmmcompose.manifest.report import (
     BAD,
     BadValueError,
@@ -36,12 +36,15 @@ def mount(value: Any, base_dir: str) -> Mount:  # noqa: ANN401 - both forms
     if isinstance(value, dict):
         source, tag, mode = value["source"], value["tag"], value.get("mode", "rw")
         more = _kept_in_step(value, mode)
+        place = target(value["target"], "mount-target") if "target" in value else ""
+        more["target"] = "" if place == f"/mnt/{tag}" else place
     else:
         source, tag, mode = _split(value)
     if not _TAG.fullmatch(tag) or len(tag) > _TAG_LENGTH:
         hint = f"at most {_TAG_LENGTH} lower case letters, digits, `-` and `_`: the name below `/mnt`"
         if tag.startswith("/"):
-            hint = "it appears at `/mnt/<tag>`; a disk of the project at any path goes under `volumes`"
+            there = f"`{{source: {source}, tag: NAME, target: {tag}}}`"
+            hint = f"write {there}; a disk of the project goes under `volumes`"
         raise BadValueError("mount-tag", f"has the tag {shown(tag)}, which will not do", hint, inside="tag")
     if tag.startswith("vmm-"):
         message = f"has the tag {quoted(tag)}; those with `vmm-` belong to vmm itself"
@@ -75,17 +78,22 @@ def _kept_in_step(value: dict[str, Any], mode: str) -> dict[str, Any]:
 def mounts(values: list[Any], at: At, report: Report, base_dir: str) -> tuple[Mount, ...]:
     """All mounts of a list, by tag."""
     found: dict[str, Mount] = {}
+    places = Places()
     for index, value in enumerate(values):
         if is_bad(value):
             continue
         here = (*at, index)
         one = report.attempt(here, mount, value, base_dir)
         if one and one.tag in found:
-            hint = f"`/mnt/{one.tag}` can be one directory only"
+            hint = f"{quoted(found[one.tag].place)} can be one directory only"
             report.add(
                 "mount-twice", here, f"{subject(here)} has the tag {quoted(one.tag)} for a second time", hint
             )
         elif one:
+            clash = places.take(one.place, f"mount {quoted(one.tag)}")
+            if clash:
+                message = f"{subject(here)} at {quoted(one.place)} {clash}"
+                report.add("mount-target", here, message, "give one of them another place")
             found[one.tag] = one
             report.sources.name_entry(here, one.tag)
     return tuple(sorted(found.values()))

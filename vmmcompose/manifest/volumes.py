@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from vmmcompose.manifest.locations import enclosing, volume_target
+from vmmcompose.manifest.locations import Places, target
 from vmmcompose.manifest.replicas import VARIABLE, marks
 from vmmcompose.manifest.report import BAD, BadValueError, Report, is_bad, quoted, shown, subject
 from vmmcompose.manifest.source import At
 from vmmcompose.manifest.suggest import Suggester
 from vmmcompose.manifest.values import size_mib
-from vmmcompose.model.desired import DISK_MIB, Attachment, Volume
+from vmmcompose.model.desired import DISK_MIB, Attachment, Mount, Volume
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?")
 _NAME_LENGTH = 40
@@ -71,22 +71,16 @@ def check_unnumbered(values: list[Any], at: At, report: Report) -> None:
             report.add("volume", here, f"{subject(here)} has `{VARIABLE}` in a volume's name", hint)
 
 
-def check_targets(found: Found, tags: Iterable[str], report: Report) -> None:
+def check_targets(found: Found, mounts: Iterable[Mount], report: Report) -> None:
     """Reports volumes of one VM at or below each other's place, or at or below a mount's."""
-    places = {f"/mnt/{tag}": f"mount {quoted(tag)}" for tag in sorted(tags)}
-    inside = {folder: place for place in places for folder in enclosing(place)}
+    places = Places()
+    for mount in mounts:
+        places.take(mount.place, f"mount {quoted(mount.tag)}")
     for one, at in found:
-        above = (folder for folder in enclosing(one.target) if folder in places)
-        other = inside.get(one.target) or next(above, None)
-        if other is not None:
-            report.add(
-                "volume-target",
-                at,
-                f"{subject(at)} at {quoted(one.target)} overlaps {places[other]} at {quoted(other)}",
-                "give one of them another place",
-            )
-        places.setdefault(one.target, f"volume {quoted(one.volume)}")
-        inside.update((folder, one.target) for folder in enclosing(one.target) if folder not in inside)
+        clash = places.take(one.target, f"volume {quoted(one.volume)}")
+        if clash:
+            message = f"{subject(at)} at {quoted(one.target)} {clash}"
+            report.add("volume-target", at, message, "give one of them another place")
 
 
 def check_use(users: Iterable[User], volumes: Mapping[str, Volume], report: Report) -> None:
@@ -171,9 +165,9 @@ def _name_hint(name: str) -> str:
 
 def _attachment(value: Any) -> Attachment:  # noqa: ANN401 - both forms
     if isinstance(value, dict):
-        name, target, mode = value["volume"], value["target"], value.get("mode", "rw")
+        name, place, mode = value["volume"], value["target"], value.get("mode", "rw")
     else:
-        name, target, mode = _split(value)
+        name, place, mode = _split(value)
     if name.startswith((".", "/", "~")):
         hint = f"a directory of the host goes under `mounts`, for example `{name}:data`"
         raise BadValueError(
@@ -182,15 +176,15 @@ def _attachment(value: Any) -> Attachment:  # noqa: ANN401 - both forms
     hint = _name_hint(name)
     if hint:
         raise BadValueError("volume", f"must name a volume, not {shown(name)}", hint, inside="volume")
-    return Attachment(name, volume_target(target), mode)
+    return Attachment(name, target(place, "volume-target"), mode)
 
 
 def _split(text: str) -> tuple[str, str, Literal["ro", "rw"]]:
     name, colon, rest = text.partition(":")
-    target, _, mode = rest.partition(":")
-    if not colon or not target or mode not in ("", "ro", "rw") or rest.endswith(":"):
+    place, _, mode = rest.partition(":")
+    if not colon or not place or mode not in ("", "ro", "rw") or rest.endswith(":"):
         hint = (
             "for example `pgdata:/var/lib/postgresql`; a path with `:` needs the form {volume: …, target: …}"
         )
         raise BadValueError("volume", f"must be {_FORM}, not {shown(text)}", hint)
-    return name, target, "ro" if mode == "ro" else "rw"
+    return name, place, "ro" if mode == "ro" else "rw"

@@ -18,7 +18,7 @@ DISK_MIB = (1, 16 << 20)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Mount:
-    """A host directory in the guest at `/mnt/<tag>`, as an ext4 image."""
+    """A host directory in the guest, as an ext4 image."""
 
     tag: str
     source: str
@@ -30,6 +30,13 @@ class Mount:
     """What is left out, in gitignore's patterns, beside those of the folder's `.vmmignore`."""
     owner: str = ""
     """`UID:GID` that everything gets in the guest; empty keeps the host's."""
+    target: str = ""
+    """Absolute guest path; empty means `/mnt/<tag>`. `place` is either."""
+
+    @property
+    def place(self) -> str:
+        """Where the guest has it."""
+        return self.target or f"/mnt/{self.tag}"
 
 
 @dataclass(frozen=True, slots=True, order=True)

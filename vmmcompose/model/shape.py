@@ -72,6 +72,7 @@ def _require_values(spec: VmSpec) -> None:
     for mount in spec.mounts:
         _require("spec.mounts.tag", mount.tag, fits=bool(_TAG.fullmatch(mount.tag)))
         _require("spec.mounts.source", mount.source, fits=mount.source.startswith("/"))
+        _require("spec.mounts.target", mount.target, fits=mount.target[:1] in ("", "/"))
     for volume in spec.volumes:
         _require("spec.volumes.volume", volume.volume, fits=bool(_TAG.fullmatch(volume.volume)))
         _require("spec.volumes.target", volume.target, fits=volume.target.startswith("/"))

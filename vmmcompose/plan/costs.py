@@ -97,6 +97,7 @@ def show_forward(forward: Forward) -> str:
 def show_mount(mount: Mount) -> str:
     """`/srv/site (rw, sync push)`, with the parts that are not the default."""
     parts = [
+        f"at {mount.target}" if mount.target else "",
         mount.mode,
         f"sync {mount.sync}" if mount.sync != "none" else "",
         f"owner {mount.owner}" if mount.owner else "",
@@ -113,7 +114,7 @@ def _cost(name: str, old: Any, new: Any) -> Cost:  # noqa: ANN401 - any field's 
 
 def _attached(mount: Mount) -> tuple[str, ...]:
     """What a running guest has of a mount: of a writable one its content, of a read-only one only a drive."""
-    return (mount.tag, mount.mode, mount.source if mount.mode == "rw" else "")
+    return (mount.tag, mount.place, mount.mode, mount.source if mount.mode == "rw" else "")
 
 
 def _reasons(name: str, old: Any, new: Any) -> tuple[Reason, ...]:  # noqa: ANN401 - any field's value

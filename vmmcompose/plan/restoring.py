@@ -82,9 +82,9 @@ def check_restore(spec: VmSpec, record: Record, restore: Restore) -> list[Proble
         found.append(f"its disks lay below {snapshot.root} and lie below {restore.root} now")
     if snapshot.cpu != restore.cpu:
         found.append(f"it was made on another CPU: {snapshot.cpu}, and this host has {restore.cpu}")
-    mounts = [sorted((mount.tag, mount.mode) for mount in one.mounts) for one in (old, record.spec)]
+    mounts = [sorted((m.tag, m.target, m.mode) for m in one.mounts) for one in (old, record.spec)]
     if mounts[0] != mounts[1]:
-        had, has = (", ".join(f"{tag}:{mode}" for tag, mode in one) or "none" for one in mounts)
+        had, has = (", ".join(":".join(filter(None, parts)) for parts in one) or "none" for one in mounts)
         found.append(f"its mounts were {had} and are {has} now")
     if old.volumes or record.spec.volumes:
         found.append("it has volumes, which go on while a snapshot stands still")

@@ -27,7 +27,10 @@ MANIFEST = """
 defaults: {image: tiny, memory: 192MiB, disk: 64MiB}
 vms:
   web:
-    mounts: ["./site:site"]
+    mounts:
+      - ./site:site
+      - {source: ./app, tag: app, sync: push, target: "/srv/my app"}
+      - {source: ./conf, tag: conf, mode: ro, target: "/etc/it's conf"}
     ports: ["8080:80"]
 """
 DIGESTS = "cd /mnt/site && find . -type f ! -path './.vmm-sync.*' -exec sha256sum {} +"
@@ -40,7 +43,8 @@ def host() -> Iterator[Lab]:
     if missing := missing_for_guests():
         pytest.skip(missing)
     with Lab() as lab:
-        (lab.project / "site").mkdir()
+        for name in ("site", "app", "conf"):
+            (lab.project / name).mkdir()
         lab.write(MANIFEST)
         lab.vmm("up")
         yield lab
@@ -212,6 +216,23 @@ def test_a_first_look_at_twenty_thousand_files(host: Lab, site: Path) -> None:
     print(f"20000 files: sent in {sent:.1f} s, compared in {compared:.1f} s, one pushed in {pushed:.3f} s")
     assert compared < 30
     assert pushed < MEDIAN_S
+
+
+def test_a_mount_is_at_its_target_and_edits_get_there_without_a_restart(host: Lab) -> None:
+    pid = host.pid("web")
+    (host.project / "app/main.py").write_text("print(1)")
+    (host.project / "conf/settings").write_text("colour = green")
+    assert "restart" not in host.vmm("plan").stdout
+    host.vmm("up")
+    assert in_guest(host, "cat '/srv/my app/main.py'") == "print(1)"
+    assert in_guest(host, 'cat "/etc/it\'s conf/settings"') == "colour = green"
+    assert in_guest(host, "ls /mnt").split() == ["site"]
+    assert host.pid("web") == pid
+    told = {
+        row["tag"]: row["target"]
+        for row in json.loads(host.vmm("mount", "list", "web", "--json").stdout)["mounts"]
+    }
+    assert told == {"site": "/mnt/site", "app": "/srv/my app", "conf": "/etc/it's conf"}
 
 
 def test_nothing_is_written_where_the_mount_is_missing(host: Lab, site: Path) -> None:

@@ -83,6 +83,16 @@ def test_mounts_are_found_by_label_and_keep_the_images_own_lines() -> None:
     assert again["/etc/fstab"].content == table
 
 
+def test_a_mount_with_a_target_is_there_and_nowhere_else() -> None:
+    spec = replace(SPEC, mounts=(Mount("site", "/srv", "ro", target="/var/my www"),))
+    files = written(spec)
+    assert rb"LABEL=site /var/my\040www ext4 ro,noatime,nofail 0 0" in files["/etc/fstab"].content
+    assert files["/var/my www"].is_dir
+    assert files["/var/my www"].keep
+    assert "/mnt/site" not in files
+    assert files_digest(spec) != files_digest(replace(spec, mounts=(Mount("site", "/srv", "ro"),)))
+
+
 def test_the_last_mount_takes_its_lines_along() -> None:
     spec = replace(SPEC, mounts=(Mount("site", "/srv", "ro"),))
     table = written(spec, "a b c d 0 0\n")["/etc/fstab"].content.decode()

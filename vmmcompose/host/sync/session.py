@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection
 from contextlib import ExitStack, suppress
+from shlex import quote
 from typing import Self
 
 from vmmcompose.errors import HostError
@@ -38,7 +39,7 @@ class Session:
         with ExitStack() as stack:
             tree = Tree(os.path.realpath(mount.source), mount.ignore, owner_ids(mount))
             self._tree = stack.enter_context(tree)
-            self.channel = stack.enter_context(Channel(self._argv, f"/mnt/{mount.tag}", spec.vm))
+            self.channel = stack.enter_context(Channel(self._argv, mount.place, spec.vm))
             self._require_mounted()
             self._base = read_base(self._paths.mount_base(spec.name, mount.tag))
             two_way = mount.sync == "two-way"
@@ -97,11 +98,11 @@ class Session:
 
     def _require_mounted(self) -> None:
         try:
-            self.channel.ask(syncscript.IS_MOUNTED)
+            self.channel.ask(syncscript.is_mounted(self._mount.place))
         except Failed as error:
             raise HostError(
-                f"VM {self._spec.vm}: the guest has not mounted /mnt/{self._mount.tag}",
-                hint=f"vmm exec {self._spec.vm} -- mount /mnt/{self._mount.tag}",
+                f"VM {self._spec.vm}: the guest has not mounted {self._mount.place}",
+                hint=f"vmm exec {self._spec.vm} -- mount {quote(self._mount.place)}",
             ) from error
 
     def _keep(self) -> None:

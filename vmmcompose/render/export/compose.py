@@ -109,7 +109,7 @@ def _port(port: Forward, count: int) -> dict[str, Any]:
 
 def _mounts(vm: DesiredVm) -> list[dict[str, Any]]:
     """Folders are seen live there; with vmm they are copies."""
-    folders = [_mount("bind", m.source, f"/mnt/{m.tag}", m.mode) for m in vm.mounts]
+    folders = [_mount("bind", m.source, m.place, m.mode) for m in vm.mounts]
     return folders + [_mount("volume", a.volume, a.target, a.mode) for a in vm.volumes]
 
 

@@ -113,7 +113,7 @@ def _surroundings(
     for mount in vm.mounts:
         folder = Node(f"folder:{mount.source}", "folder", _short(mount.source), dim=dim)
         kept = f", sync {mount.sync}" if mount.sync != "none" else ""
-        label = f"/mnt/{mount.tag} {mount.mode}{kept}"
+        label = f"{mount.place} {mount.mode}{kept}"
         drawing.edges.append(Edge(me, drawing.place(folder, HOST), label, dim=dim))
     for attachment in vm.volumes:
         volume = _volume_node(attachment.volume, sizes.get(attachment.volume, 0), dim=dim)
