@@ -131,7 +131,7 @@ class Answers:
         if not record.health:
             self._ask(record, process, BOOT_S if check is None else check.timeout_s)
         elif check is not None or record.health == "unhealthy":
-            self._ask(record, process, AGAIN_S)
+            self._ask(record, process, min(AGAIN_S, BOOT_S if check is None else check.timeout_s))
 
     def _ask(self, record: Record, process: Process, timeout_s: float) -> None:
         vm = record.spec.vm

@@ -5,12 +5,16 @@ A thread, as it waits for a guest: what another guest is sent, and a VM that has
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from threading import Condition, Thread
 from types import TracebackType
 from typing import Protocol, Self
 
-from vmmcompose.errors import VmmError
+from vmmcompose.errors import HostError, VmmError
 from vmmcompose.guest.ignoring import load_patterns
+from vmmcompose.host.locks import hold
+from vmmcompose.host.mounts import note_mount, source_digest
+from vmmcompose.host.records import read_record
 from vmmcompose.model.desired import Mount
 from vmmcompose.model.mountsync import Report
 from vmmcompose.model.paths import Paths
@@ -24,6 +28,11 @@ CALM_S = 0.03
 """How long more changes are waited for: a save is several events, and each round trip to the guest costs as much."""
 FETCH_S = 10.0
 """How often a guest is asked for changes of its own where they are wanted (`two-way`): it cannot tell by itself."""
+
+NOTE_S, SURE_S = 5.0, 1.0
+"""After how long without a change it is noted what both sides are in step with, so that a plan finds nothing to do; and
+how long none must come while that is found out.
+"""
 
 TOLD_S = 16.0
 """The wait before the next try from which on the user is told: a guest that boots does not answer yet."""
@@ -42,14 +51,31 @@ class Way(Protocol):
 Open = Callable[[Paths, VmSpec, Mount], AbstractContextManager[Way]]
 
 
+@dataclass(frozen=True, slots=True)
+class InStep:
+    """Both sides of a mount are the same, as far as can be told from the host."""
+
+    spec: VmSpec
+    mount: Mount
+    process: Process
+    digest: str
+
+
 class _Courier(Thread):
     """One mount of one VM, until it is told to stop."""
 
     def __init__(
-        self, way: Callable[[], AbstractContextManager[Way]], spec: VmSpec, mount: Mount, tell: Tell
+        self,
+        way: Callable[[], AbstractContextManager[Way]],
+        spec: VmSpec,
+        mount: Mount,
+        process: Process,
+        told: Mailbox[Notice | InStep],
     ) -> None:
         super().__init__(daemon=True, name=f"sync {spec.vm} {mount.tag}")
-        self._way, self._vm, self._mount, self._tell = way, spec.vm, mount, tell
+        self._way, self._spec, self._mount, self._process = way, spec, mount, process
+        self._vm, self._tell = spec.vm, told.put
+        self._unnoted = False
         self._changed: set[str] = set()
         self._whole = False
         self._stopped = False
@@ -85,23 +111,42 @@ class _Courier(Thread):
             paths, whole = self._next()
             if self._stopped:
                 return
-            self._said(way.full() if whole else way.push(paths))
+            if paths or whole:
+                self._said(way.full() if whole else way.push(paths))
+            else:
+                self._note()
 
     def _next(self) -> tuple[set[str], bool]:
-        """Waits for changes, and then for a calm moment."""
+        """Waits for changes, and then for a calm moment. Neither where what is in step is to be noted."""
         idle_s = FETCH_S if self._mount.sync == "two-way" else None
         with self._condition:
-            came = self._condition.wait_for(lambda: self._changed or self._whole or self._stopped, idle_s)
-            if not came:
-                return set(), True
+            if not self._condition.wait_for(self._has_news, NOTE_S if self._unnoted else idle_s):
+                return set(), not self._unnoted
             while not self._stopped and self._condition.wait(CALM_S):
                 pass
             paths, whole = self._changed, self._whole or "" in self._changed
             self._changed, self._whole = set(), False
             return paths, whole
 
+    def _has_news(self) -> bool:
+        return bool(self._changed or self._whole or self._stopped)
+
+    def _note(self) -> None:
+        """The directory as it is now has been carried over, if nothing of it turns out to have changed meanwhile."""
+        self._unnoted = False
+        try:
+            digest = source_digest(self._mount.source, self._mount.ignore)
+        except HostError:  # whoever walks it next tells
+            return
+        with self._condition:
+            self._unnoted = self._condition.wait_for(self._has_news, SURE_S)
+        if not self._unnoted:
+            self._tell(InStep(self._spec, self._mount, self._process, digest))
+
     def _said(self, report: Report, *, first: bool = False) -> None:
         self._retry.good()
+        carried = report.sent or report.deleted or report.fetched
+        self._unnoted = not report.skipped and bool(first or carried or self._unnoted)
         if first and self._failed:
             self._failed = False
             self._tell(
@@ -145,19 +190,25 @@ class Couriers:
     def __init__(self, paths: Paths, tell: Tell, way: Open) -> None:
         self._paths, self._tell, self._way = paths, tell, way
         self._couriers: dict[tuple[str, Mount, Process], _Courier] = {}
-        self._told: Mailbox[Notice] = Mailbox()
+        self._told: Mailbox[Notice | InStep] = Mailbox()
+        self._unwritten: list[InStep] = []
 
     def fileno(self) -> int:
         """Readable when there is something to hand over."""
         return self._told.fileno()
 
     def hand_over(self) -> None:
-        """Tells what the couriers had to say."""
-        for notice in self._told.take():
-            self._tell(notice)
+        """Tells what the couriers had to say, and notes what is in step."""
+        for told in self._told.take():
+            if isinstance(told, Notice):
+                self._tell(told)
+            else:
+                self._unwritten.append(told)
+        self._write()
 
     def arrange(self, records: Mapping[str, Record], running: Mapping[str, Process]) -> None:
         """A courier for each `sync` mount of a VM that runs, and no others."""
+        self._write()
         wanted = {
             (vm, mount, process): records[vm].spec
             for vm, process in running.items()
@@ -170,7 +221,7 @@ class Couriers:
             load_patterns()  # here, as a look forks, and threads do not
         for key, spec in wanted.items():
             if key not in self._couriers:
-                self._couriers[key] = self._start(spec, key[1])
+                self._couriers[key] = self._start(spec, key[1], key[2])
 
     def changed(self, trees: Mapping[str, Iterable[str]], *, overflow: bool) -> None:
         """Paths that may have changed, by directory; with `overflow` others as well."""
@@ -194,7 +245,21 @@ class Couriers:
             self._told.close()
         self._couriers.clear()
 
-    def _start(self, spec: VmSpec, mount: Mount) -> _Courier:
-        courier = _Courier(lambda: self._way(self._paths, spec, mount), spec, mount, self._told.put)
+    def _start(self, spec: VmSpec, mount: Mount, process: Process) -> _Courier:
+        courier = _Courier(lambda: self._way(self._paths, spec, mount), spec, mount, process, self._told)
         courier.start()
         return courier
+
+    def _write(self) -> None:
+        """In the loop's thread: a process forked while another holds the lock would hold it too."""
+        left, self._unwritten = self._unwritten, []
+        for told in left:
+            spec = told.spec
+            try:
+                with hold(self._paths.work_lock(spec.project, ""), f"project {spec.project}", timeout_s=0.0):
+                    record = read_record(self._paths, spec.name)
+                    if isinstance(record, Record) and record.process == told.process:
+                        info = self._paths.mount_info(spec.name, told.mount.tag)
+                        note_mount(told.mount, info, told.digest)
+            except VmmError:  # somebody works on the project, or the disk is full: after the next look
+                self._unwritten.append(told)

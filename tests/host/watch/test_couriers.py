@@ -1,18 +1,22 @@
 """What is carried into guests, in which portions, and what happens when the way is lost."""
 
+import json
 import select
 import threading
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 from guest_spec import SPEC
 from lab import eventually
 
 from vmmcompose.errors import HostError
+from vmmcompose.host.locks import hold
+from vmmcompose.host.mounts import source_digest
+from vmmcompose.host.records import write_record
 from vmmcompose.model.desired import Mount
 from vmmcompose.model.mountsync import Report
 from vmmcompose.model.paths import Paths
@@ -171,3 +175,41 @@ def test_nothing_is_left_when_it_ends(guest: Guest, told: list[Notice]) -> None:
         arranged(couriers, guest)
     assert guest.open == 0
     assert threading.active_count() == threads
+
+
+def test_what_is_in_step_is_noted_once_it_is_calm(
+    guest: Guest, told: list[Notice], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vmmcompose.watch.couriers.NOTE_S", 0.2)
+    monkeypatch.setattr("vmmcompose.watch.couriers.SURE_S", 0.1)
+    site, paths = tmp_path / "site", Paths(PurePosixPath(tmp_path / "data"))
+    site.mkdir()
+    (site / "index.html").write_text("x")
+    mount = Mount("site", str(site), sync="push")
+    known = Record(replace(SPEC, mounts=(mount,)), "running", PROCESS)
+    write_record(paths, known)
+    info = Path(paths.mount_info(SPEC.name, "site"))
+    info.parent.mkdir(parents=True)
+    guest.report = Report(sent=1)
+    with Couriers(paths, told.append, guest.way) as couriers:
+
+        def noted() -> str:
+            while select.select([couriers], [], [], 0)[0]:
+                couriers.hand_over()
+            return str(json.loads(info.read_text())["digest"]) if info.exists() else ""
+
+        couriers.arrange({"web": known}, {"web": PROCESS})
+        eventually(lambda: noted() == source_digest(site), "the first comparison is noted")
+        before = noted()
+        (site / "index.html").write_text("changed")
+        couriers.changed({str(site): {"index.html"}}, overflow=False)
+        with hold(paths.work_lock(SPEC.project, ""), "the test"):
+            time.sleep(1)
+            assert noted() == before  # somebody else works on the project
+        couriers.arrange({"web": known}, {"web": PROCESS})
+        eventually(lambda: noted() == source_digest(site), "the change is noted")
+        write_record(paths, replace(known, process=Process(7, 8, "boot")))
+        (site / "index.html").write_text("another VM has another image")
+        couriers.changed({str(site): {"index.html"}}, overflow=False)
+        time.sleep(1)
+        assert noted() != source_digest(site)
