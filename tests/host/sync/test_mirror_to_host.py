@@ -129,6 +129,42 @@ def test_the_guests_side_of_a_conflict_has_a_name_of_any_length(lab: SyncLab) ->
     assert kept.read_text() == "guest"
 
 
+def test_a_folder_that_the_guest_deleted_comes_back_for_what_the_host_changed_in_it(lab: SyncLab) -> None:
+    in_step(lab)
+    write(lab.host / "d/c", "changed here")
+    shutil.rmtree(lab.guest / "d")
+    with lab.mirror(two_way=True) as mirror:
+        mirror.full()
+        assert mirror.diff() == ()
+        write(lab.host / "d/c", "and again")
+        shutil.rmtree(lab.guest / "d")
+        mirror.push({"d/c"})
+    assert os.listdir(lab.host / "d") == os.listdir(lab.guest / "d") == ["c"]
+    assert (lab.guest / "d/c").read_text() == "and again"
+
+
+def test_what_the_guest_has_where_the_host_has_something_else_is_kept_aside(lab: SyncLab) -> None:
+    in_step(lab)
+    with lab.mirror(two_way=True) as mirror:
+        mirror.full()
+        for name in ("a", "b"):
+            (lab.guest / name).unlink()
+            write(lab.host / name, "of the host's")
+        write(lab.guest / "a/deep/mine", "of the guest's")
+        (lab.guest / "b").symlink_to("elsewhere")
+        write(lab.guest / "d/c", "of the guest's too")
+        shutil.rmtree(lab.host / "d")
+        write(lab.host / "d", "no folder any more")
+        assert mirror.full().conflicts == ("a", "b", "d")
+        assert mirror.diff() == ()
+    for name in ("a", "b", "d"):
+        assert (lab.guest / name).read_text() == (lab.host / name).read_text()
+    assert (lab.host / "a.web.vmm-conflict/deep/mine").read_text() == "of the guest's"
+    assert os.readlink(lab.host / "b.web.vmm-conflict") == "elsewhere"
+    assert (lab.host / "d.web.vmm-conflict/c").read_text() == "of the guest's too"
+    assert sorted(os.listdir(lab.host / "d.web.vmm-conflict")) == ["c"]
+
+
 def test_an_empty_guest_deletes_nothing_here(lab: SyncLab) -> None:
     """As it would look if the mount were not mounted."""
     in_step(lab)

@@ -1,5 +1,6 @@
 """The guest's changes, taken to the host: what nobody changed here goes over, the rest is told or kept aside."""
 
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -11,6 +12,9 @@ from vmmcompose.host.sync.fetching import Fetched, fetch
 from vmmcompose.host.sync.landing import Landing, aside
 from vmmcompose.host.sync.tree import Tree
 from vmmcompose.model.mountsync import Difference, Differences, Report
+
+_FOLDER = Entry(stat.S_IFDIR | 0o755, 0, 0)
+"""One that is made for what is kept aside."""
 
 
 @dataclass(slots=True)
@@ -24,6 +28,21 @@ class _Taken:
     bytes: int = 0
     skipped: dict[str, str] = field(default_factory=dict)
     done: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Split:
+    """Which side's changes go where."""
+
+    theirs: list[Difference] = field(default_factory=list)
+    """To be taken to the host."""
+    ours: list[Difference] = field(default_factory=list)
+    """To be sent to the guest."""
+    conflicts: list[str] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    """What of the guest is kept on the host under another name."""
+    blocked: dict[str, str] = field(default_factory=dict)
+    """Folders of the guest where the host has something else now, and what they are kept as."""
 
 
 class Puller:
@@ -56,20 +75,43 @@ class Puller:
             HostError: the guest shows nothing at all where there was something, sent something else than it
                 was asked for, or the connection is gone.
         """
-        theirs: list[Difference] = []
-        ours: list[Difference] = []
-        names: dict[str, str] = {}
+        split = self._split(found, guest)
+        kept = _above(one.path for one in split.theirs if one.guest != "deleted")
+        taken = self._take(split.theirs, guest, split.names)
+        rest = tuple(one for one in split.ours if not (one.host == "deleted" and one.path in kept))
+        return _report(taken, tuple(split.conflicts)), rest
+
+    def _split(self, found: Differences, guest: Listing) -> _Split:
+        split = _Split()
+        needed = _above(one.path for one in found if one.host not in {"", "deleted"})
         for one in found:
-            if one.guest and (not one.host or one.host == "deleted"):
-                theirs.append(one)
+            if split.blocked and self._in_blocked(one, guest, split):
                 continue
-            ours.append(one)
-            if one.conflict and one.guest != "deleted" and guest[one.path].is_file:
-                names[one.path] = aside(one.path, self._vm)
-        kept = _above(one.path for one in theirs if one.guest != "deleted")
-        taken = self._take(theirs, guest, names)
-        rest = tuple(one for one in ours if not (one.host == "deleted" and one.path in kept))
-        return _report(taken, tuple(sorted(names))), rest
+            there = guest.get(one.path)
+            # A folder that the guest deleted comes back there for what the host changed in it.
+            if one.guest and one.host in {"", "deleted"} and (there or one.path not in needed):
+                split.theirs.append(one)
+                continue
+            split.ours.append(one)
+            if there and there.is_folder:
+                here = self._tree.look(one.path)
+                if here is not None and not here.is_folder:
+                    split.blocked[one.path] = aside(one.path, self._vm)
+            elif there and not there.is_special and one.conflict:
+                split.conflicts.append(one.path)
+                split.names[one.path] = aside(one.path, self._vm)
+        return split
+
+    @staticmethod
+    def _in_blocked(one: Difference, guest: Listing, split: _Split) -> bool:
+        """Whether it lies in a folder that goes; what the guest changed of it is kept aside as well."""
+        top = next((above for above in _above([one.path]) if above in split.blocked), "")
+        there = guest.get(one.path)
+        if top and one.guest and there and not there.is_folder and not there.is_special:
+            split.names[one.path] = split.blocked[top] + one.path.removeprefix(top)
+            if top not in split.conflicts:
+                split.conflicts.append(top)
+        return bool(top)
 
     def _take(self, theirs: list[Difference], guest: Listing, names: dict[str, str]) -> _Taken:
         gone = [one.path for one in theirs if one.guest == "deleted"]
@@ -86,7 +128,8 @@ class Puller:
         missing = {path for path in _above(coming) if path in guest and self._tree.look(path) is None}
         for path in sorted(coming | missing):
             self._place(taken, path, guest[path])
-        taken.files |= {path: guest[path] for path in names}
+        for path, name in names.items():
+            self._place_aside(taken, path, name, guest[path])
         fetched = Fetched()
         if taken.files:
             self._fetch(taken.files, names, fetched)
@@ -110,6 +153,17 @@ class Puller:
             make = self._landing.make_folder if entry.is_folder else self._landing.make_link
             self._note(taken, path, make(path, entry))
             taken.count += path not in taken.skipped
+
+    def _place_aside(self, taken: _Taken, path: str, name: str, entry: Entry) -> None:
+        for above in sorted(_above([name])):
+            if self._tree.look(above) is None:
+                self._landing.make_folder(above, _FOLDER)
+        if entry.is_file:
+            taken.files[path] = entry
+        elif why := self._landing.make_link(name, entry):
+            taken.skipped[path] = why
+        else:
+            taken.count += 1
 
     @staticmethod
     def _note(taken: _Taken, path: str, why: str) -> None:
