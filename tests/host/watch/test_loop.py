@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 from guest_spec import SPEC
 
+from vmmcompose.errors import HostUnfit
 from vmmcompose.host.records import read_records, write_record
 from vmmcompose.loading import Project, paths_of
 from vmmcompose.model.observed import Observed
@@ -30,6 +31,7 @@ class World:
     folder: Path
     now: float = 1000.0
     sees_rules: bool = True
+    unwatched: dict[str, HostUnfit] = field(default_factory=dict)
     coming: list[Seen] = field(default_factory=list)
     sights: Sights = field(default_factory=Sights)
     runs: list[Options] = field(default_factory=list)
