@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 FILE = ".vmmignore"
 """In the mounted directory: more patterns, one a line."""
+_MOST_FOLDERS = 10_000
 
 
 class Rules:
@@ -18,6 +19,8 @@ class Rules:
 
     def __init__(self, lines: Iterable[str]) -> None:
         self._spec = _compiled(tuple(lines))
+        self._folders: dict[str, bool] = {}
+        """Whether a folder is left out, or one above it: a guest may show many paths that are very deep."""
 
     def ignores(self, path: str, *, folder: bool) -> bool:
         """Whether a path is left out by itself; what is in a folder that is left out is left out as well."""
@@ -27,8 +30,18 @@ class Rules:
 
     def ignores_above(self, path: str) -> bool:
         """Whether a folder that a path is in is left out."""
-        parts = path.split("/")
-        return any(self.ignores("/".join(parts[:end]), folder=True) for end in range(1, len(parts)))
+        missing: list[str] = []
+        above = path.rpartition("/")[0]
+        while above and above not in self._folders:
+            missing.append(above)
+            above = above.rpartition("/")[0]
+        ignored = self._folders.get(above, False)
+        if len(self._folders) > _MOST_FOLDERS:
+            self._folders.clear()
+        for folder in reversed(missing):
+            ignored = ignored or self.ignores(folder, folder=True)
+            self._folders[folder] = ignored
+        return ignored
 
 
 def load_patterns() -> None:

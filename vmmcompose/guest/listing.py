@@ -13,6 +13,8 @@ from vmmcompose.model.mountsync import Change, Difference, Differences
 _SECOND = 1_000_000_000
 _SIZES, _TIMES = 1 << 62, 1 << 40
 """What a system call takes: bytes, seconds."""
+_PATH = 4095
+"""Bytes of a path, as no system call takes more."""
 STAGING = ".vmm-sync."
 """How names begin that are only there while something is on its way; they are never part of a mount."""
 CONFLICT = ".vmm-conflict"
@@ -67,7 +69,11 @@ class NotAListing(ValueError):
 
 def is_path(path: str) -> bool:
     """Whether a guest's word for a path can be meant inside the mount."""
-    return not any(part in {"", ".", ".."} for part in path.split("/")) and "\0" not in path
+    return (
+        len(path) <= _PATH
+        and not any(part in {"", ".", ".."} for part in path.split("/"))
+        and "\0" not in path
+    )
 
 
 def always_ignored(path: str) -> bool:

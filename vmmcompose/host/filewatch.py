@@ -2,11 +2,13 @@
 
 A file is watched through the folder it is in: editors write a new one and rename it over the old, and a file that is
 not there yet has no other place to appear. Trees are watched folder by folder, those that appear included, but for what
-is ignored in them: the kernel counts watches, and a folder of dependencies may need more than all else together.
+is ignored in them: the kernel counts watches, and a folder of dependencies may need more than all else together. The
+links on the way to a file or a tree count as well, and so does its own place: another may get its name.
 """
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from vmmcompose.errors import HostError, HostUnfit
@@ -25,6 +27,7 @@ from vmmcompose.host.inotify import (
     watches_limit,
 )
 from vmmcompose.host.sync.tree import Tree
+from vmmcompose.host.waypoints import still_empty, ways_to
 
 Ignores = frozenset[tuple[str, ...]]
 """The patterns of each mount of a directory: left out is what all of them leave out."""
@@ -59,6 +62,8 @@ class _Tree:
     name: str
     ignores: Ignores
     rules: tuple[Rules, ...] = ()
+    root: int | None = None
+    """The folder that it is now."""
 
     def read_rules(self) -> None:
         """Reads what is ignored; nothing is where that cannot be read, of which whoever carries the tree tells."""
@@ -126,8 +131,10 @@ class FileWatch:
         for name in folders:
             self._add_folder(name)
         for name, ignores in trees.items():
+            self._add_file(name)
             if name not in self._trees and name not in self.unwatched:
-                self._add_tree(_Tree(name, ignores))
+                self._trees[name] = _Tree(name, ignores)
+                self._renew(self._trees[name])
         self._forget(old)
         return not before >= self._folders.keys() | self._places.keys()
 
@@ -136,6 +143,8 @@ class FileWatch:
         changed = Changed()
         for change in self._inotify.read():
             self._take(change, changed)
+        for name in changed.files & self._trees.keys():
+            self._see_where(self._trees[name], changed)
         for name in self._stale & self._trees.keys():
             self._renew(self._trees[name])
         self._stale.clear()
@@ -145,7 +154,7 @@ class FileWatch:
 
     def _add_file(self, file: str) -> None:
         try:
-            for path in {file, os.path.realpath(file)}:
+            for path in ways_to(file):
                 self._add_name(file, path)
         except HostUnfit as error:
             self.unwatched[file] = error
@@ -169,19 +178,21 @@ class FileWatch:
         else:
             self._folders.setdefault(number, _Folder()).all_names.add(name)
 
-    def _add_tree(self, tree: _Tree) -> None:
-        tree.read_rules()
-        self._trees[tree.name] = tree
-        if not self._add_below(tree, "") and tree.name not in self.unwatched:
-            del self._trees[tree.name]
-            self._add_file(tree.name)
+    def _see_where(self, tree: _Tree, changed: Changed) -> None:
+        """Another folder may have the tree's name, or none."""
+        self._add_file(tree.name)
+        with suppress(HostUnfit):
+            if self._inotify.add(tree.name) == tree.root:
+                return
+        changed.trees.setdefault(tree.name, set()).add("")
+        self._stale.add(tree.name)
 
-    def _add_below(self, tree: _Tree, path: str) -> bool:
-        """Watches a folder of a tree and those in it; whether there is one.
+    def _add_below(self, tree: _Tree, path: str) -> None:
+        """Watches a folder of a tree and those in it.
 
         Nothing of the tree is watched where there are too many: other programs of this user need watches as well.
         """
-        left, some = [path], False
+        left = [path]
         while left:
             here = left.pop()
             folder = os.path.join(tree.name, here) if here else tree.name
@@ -190,10 +201,10 @@ class FileWatch:
             except HostUnfit as error:
                 self._drop(tree)
                 self.unwatched[tree.name] = error
-                return False
+                return
+            tree.root = tree.root if here else number
             if number is None:
                 continue
-            some = True
             if (tree, here) not in (places := self._places.get(number, ())):
                 self._places[number] = (*places, (tree, here))
             try:
@@ -203,7 +214,6 @@ class FileWatch:
                 continue
             below = (os.path.join(here, name) for name in found)
             left += [one for one in below if not tree.ignores_path(one, folder=True)]
-        return some
 
     def _renew(self, tree: _Tree) -> None:
         """Goes through a tree anew: other folders are ignored in it, or it is not known which there are."""
@@ -252,7 +262,7 @@ class FileWatch:
         if folder is not None:
             changed.files |= folder.all_names
             files = folder.names.get(change.name, set())
-            if files and not self._unfinished(change, files):
+            if files and not (_makes_file(change) and still_empty(files)):
                 changed.files |= files
         for tree, place in self._places.get(change.folder, ()):
             self._take_in_tree(tree, os.path.join(place, change.name), change, changed)
@@ -277,20 +287,12 @@ class FileWatch:
         for tree, place in self._places.pop(change.folder, ()):
             if not place:
                 changed.trees.setdefault(tree.name, set()).add("")
-                self._drop(tree)
+                tree.root = None
+                self._stale.add(tree.name)
             elif change.mask & MOVE_SELF:  # perhaps within the tree, and its new place is known already
                 self._stale.add(tree.name)
         self._inotify.remove(change.folder)
 
-    @staticmethod
-    def _unfinished(change: Change, files: Iterable[str]) -> bool:
-        """Whether a file was only just made: it is told again when its writer closes it."""
-        if not change.mask & CREATE or change.mask & IS_DIR:
-            return False
-        for file in files:
-            try:
-                if os.lstat(file).st_size:
-                    return False  # a link, or written already
-            except OSError:
-                return False
-        return True
+
+def _makes_file(change: Change) -> bool:
+    return bool(change.mask & CREATE and not change.mask & IS_DIR)

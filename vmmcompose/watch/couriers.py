@@ -3,6 +3,7 @@
 A thread, as it waits for a guest: what another guest is sent, and a VM that has to be brought up, do not wait for it.
 """
 
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -33,7 +34,8 @@ NOTE_S, SURE_S = 5.0, 1.0
 """After how long without a change it is noted what both sides are in step with, so that a plan finds nothing to do; and
 how long none must come while that is found out.
 """
-
+LONGEST_S = 1.0
+"""How long they are waited for at most, where something is written all the time."""
 TOLD_S = 16.0
 """The wait before the next try from which on the user is told: a guest that boots does not answer yet."""
 
@@ -105,6 +107,8 @@ class _Courier(Thread):
                     self._carry_on(way)
             except VmmError as error:
                 self._lost(error)
+            except Exception as error:  # noqa: BLE001 - a mount is not left alone for good without a word
+                self._lost(VmmError(f"unexpected {type(error).__name__}: {error}"))
 
     def _carry_on(self, way: Way) -> None:
         while True:
@@ -122,7 +126,8 @@ class _Courier(Thread):
         with self._condition:
             if not self._condition.wait_for(self._has_news, NOTE_S if self._unnoted else idle_s):
                 return set(), not self._unnoted
-            while not self._stopped and self._condition.wait(CALM_S):
+            until = time.monotonic() + LONGEST_S
+            while not self._stopped and self._condition.wait(CALM_S) and time.monotonic() < until:
                 pass
             paths, whole = self._changed, self._whole or "" in self._changed
             self._changed, self._whole = set(), False
@@ -179,9 +184,14 @@ class _Courier(Thread):
             words = f"{self._vm}: mount {self._mount.tag} is out of step: {error.message}"
             self._tell(Notice("sync-failed", words, self._vm, hint=error.hint, bad=True))
         with self._condition:
-            self._condition.wait_for(lambda: self._stopped, wait_s)
-            self._changed.clear()
-            self._whole = False
+            self._forget()
+            # Another directory in the place of one that was gone is worth a try at once.
+            self._condition.wait_for(lambda: self._stopped or "" in self._changed, wait_s)
+            self._forget()
+
+    def _forget(self) -> None:
+        self._changed.clear()
+        self._whole = False
 
 
 class Couriers:

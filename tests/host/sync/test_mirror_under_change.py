@@ -10,6 +10,7 @@ from sync_lab import SyncLab, calm, shown
 
 from vmmcompose.errors import HostError
 from vmmcompose.guest.listing import Entry
+from vmmcompose.host.sync.base import Base
 from vmmcompose.host.sync.tree import Tree
 
 pytestmark = pytest.mark.root
@@ -26,6 +27,47 @@ def test_a_new_file_takes_the_place_of_the_old_whole(lab: SyncLab) -> None:
             mirror.push({"page"})
             assert reader.read() == "old"
     assert (lab.guest / "page").read_text() == "new content"
+
+
+def test_another_directory_in_the_place_of_the_old_is_the_one_that_counts(lab: SyncLab) -> None:
+    (lab.host / "old").write_text("old")
+    (lab.host / "page").write_text("1")
+    calm()
+    with lab.mirror() as mirror:
+        mirror.full()
+        lab.host.rename(lab.host.with_name("away"))
+        with pytest.raises(HostError, match="cannot read the directory"):
+            mirror.full()
+        assert shown(lab.guest).keys() == {"old", "page"}
+        lab.host.mkdir()
+        (lab.host / "page").write_text("2")
+        report = mirror.full()
+        assert report.skipped == ()
+        assert shown(lab.guest) == shown(lab.host)
+        (lab.host / "page").write_text("3")
+        mirror.push({"page"})
+        assert shown(lab.guest) == shown(lab.host)
+
+
+def test_many_folders_one_in_the_other(lab: SyncLab) -> None:
+    way = "/".join("d" * 250)
+    (lab.host / way).mkdir(parents=True)
+    (lab.host / way / "file").write_text("down here")
+    with lab.mirror() as mirror:
+        mirror.full()
+        assert (lab.guest / way / "file").read_text() == "down here"
+        (lab.host / "d").rename(lab.host / "e")
+        mirror.push({"d", "e"})
+        assert (lab.guest / f"e{way[1:]}/file").read_text() == "down here"
+        assert not (lab.guest / "d").exists()
+
+
+def test_what_is_remembered_may_be_as_deep_as_a_path_can_be() -> None:
+    ways = ["/".join("d" * depth) for depth in range(1, 2000)]
+    base = Base({way: Entry(0o40755, 0, 0) for way in ways})
+    assert list(base.below("")) == ways
+    base.forget("d")
+    assert list(base.below("")) == []
 
 
 def test_a_change_within_the_same_clock_tick_is_not_missed(lab: SyncLab) -> None:

@@ -124,6 +124,34 @@ def test_an_overflow_is_a_comparison_of_everything(couriers: Couriers, guest: Gu
     eventually(lambda: guest.arrived[1:] == [("everything",)], "everything")
 
 
+def test_what_is_written_all_the_time_holds_nothing_up_for_long(couriers: Couriers, guest: Guest) -> None:
+    arranged(couriers, guest)
+    until = time.monotonic() + 2
+    while len(guest.arrived) == 1 and time.monotonic() < until:
+        change(couriers, "log")
+        time.sleep(0.01)
+    assert guest.arrived[1:] == [("log",)]
+
+
+def test_a_directory_that_is_back_is_worth_a_try_at_once(couriers: Couriers, guest: Guest) -> None:
+    arranged(couriers, guest)
+    guest.broken = True
+    change(couriers, "a")
+    time.sleep(1.7)  # three tries; the next would be in two seconds
+    guest.broken = False
+    change(couriers, "")
+    eventually(lambda: len(guest.arrived) == 2, "another comparison", 1)
+
+
+def test_a_fault_that_nobody_expected_is_tried_again_as_well(
+    couriers: Couriers, guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arranged(couriers, guest)
+    monkeypatch.setattr(guest, "push", lambda _changed: 1 // 0)
+    change(couriers, "a")
+    eventually(lambda: len(guest.arrived) == 2, "another comparison")
+
+
 def test_a_lost_way_is_opened_again_with_a_comparison(couriers: Couriers, guest: Guest) -> None:
     arranged(couriers, guest)
     guest.broken = True

@@ -154,10 +154,41 @@ def test_a_tree_that_goes_and_comes_back(watch: FileWatch, tmp_path: Path) -> No
     assert "" in seen(watch).trees[str(tree)]
     watch.set([], {str(tree): ALL})
     tree.mkdir()
-    assert seen(watch).files == {str(tree)}
-    watch.set([], {str(tree): ALL})
+    assert seen(watch).trees == {str(tree): {""}}
     (tree / "x").write_text("x")
     assert seen(watch).trees[str(tree)] == {"x"}
+
+
+def test_another_folder_in_a_trees_place(watch: FileWatch, tmp_path: Path) -> None:
+    tree = tmp_path / "site"
+    (tree / "deep").mkdir(parents=True)
+    watch.set([], {str(tree): ALL})
+    tree.rename(tmp_path / "old")
+    (tree / "deep").mkdir(parents=True)
+    assert "" in seen(watch).trees[str(tree)]
+    (tmp_path / "old" / "deep" / "x").write_text("x")
+    assert seen(watch) == Changed()
+    (tree / "deep" / "x").write_text("x")
+    assert seen(watch).trees == {str(tree): {"deep/x"}}
+
+
+def test_a_link_that_leads_to_another_tree(watch: FileWatch, tmp_path: Path) -> None:
+    """As releases are put into place: `current` leads to the newest."""
+    for release in ("1", "2"):
+        (tmp_path / release / "site").mkdir(parents=True)
+    current, new = tmp_path / "current", tmp_path / "new"
+    current.symlink_to("1")
+    tree = current / "site"
+    watch.set([str(tree / "vmm.yaml")], {str(tree): ALL})
+    new.symlink_to(tmp_path / "2")
+    new.rename(current)
+    changed = seen(watch)
+    assert changed.trees == {str(tree): {""}}
+    assert str(tree / "vmm.yaml") in changed.files
+    (tmp_path / "1" / "site" / "x").write_text("x")
+    assert not seen(watch).trees
+    (tmp_path / "2" / "site" / "x").write_text("x")
+    assert seen(watch).trees == {str(tree): {"x"}}
 
 
 def test_odd_names(watch: FileWatch, tmp_path: Path) -> None:

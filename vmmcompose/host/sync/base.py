@@ -46,9 +46,11 @@ class Base:
 
     def below(self, folder: str) -> Iterator[str]:
         """Everything below a folder, each folder before what is in it."""
-        for path in self.inside(folder):
+        left = self.inside(folder)
+        while left:
+            path = left.pop()
             yield path
-            yield from self.below(path)
+            left += self.inside(path)
 
 
 def read_base(path: PathLike) -> Base:

@@ -44,8 +44,11 @@ class Landing:
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        status = os.fstat(tree.root)
-        self._owner = (status.st_uid, status.st_gid)
+
+    @property
+    def _owner(self) -> tuple[int, int]:
+        status = os.fstat(self._tree.root)
+        return status.st_uid, status.st_gid
 
     def room(self) -> int:
         """Bytes that may be written: half of what is free."""

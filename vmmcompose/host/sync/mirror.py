@@ -54,7 +54,7 @@ class Mirror:
 
     def full(self) -> Report:
         """Compares both sides and transfers what differs."""
-        self._tree.read_rules()
+        self._tree.renew()
         sides = self._sides()
         found = differences(sides.host, sides.guest, self._base.entries, exact=not self._two_way)
         self._settle(sides, found)

@@ -1,6 +1,5 @@
 """One mount of one running VM, kept in step for as long as the session is open."""
 
-import os
 from collections.abc import Collection
 from contextlib import ExitStack, suppress
 from shlex import quote
@@ -37,7 +36,7 @@ class Session:
         """
         mount, spec = self._mount, self._spec
         with ExitStack() as stack:
-            tree = Tree(os.path.realpath(mount.source), mount.ignore, owner_ids(mount))
+            tree = Tree(mount.source, mount.ignore, owner_ids(mount))
             self._tree = stack.enter_context(tree)
             self.channel = stack.enter_context(Channel(self._argv, mount.place, spec.vm))
             self._require_mounted()

@@ -25,13 +25,10 @@ class Tree:
     def __init__(
         self, source: str, patterns: tuple[str, ...] = (), owner: tuple[int, int] | None = None
     ) -> None:
-        self.source = source
+        self._named = source
         self._patterns = patterns
         self._owner = owner
-        try:
-            self.root = os.open(source, FOLDER)
-        except OSError as error:
-            raise failed(f"cannot read the directory {source}", error) from error
+        self.source, self.root = self._open()
         self.rules = Rules(())
         try:
             self.read_rules()
@@ -44,6 +41,24 @@ class Tree:
 
     def __exit__(self, *_: object) -> None:
         os.close(self.root)
+
+    def _open(self) -> tuple[str, int]:
+        source = os.path.realpath(self._named)
+        try:
+            return source, os.open(source, FOLDER)
+        except OSError as error:
+            raise failed(f"cannot read the directory {source}", error) from error
+
+    def renew(self) -> None:
+        """Looks again which directory has the name, and what is ignored in it.
+
+        Raises:
+            HostError: there is none, it cannot be read, or its own patterns are none.
+        """
+        self.source, opened = self._open()
+        os.dup2(opened, self.root, inheritable=False)
+        os.close(opened)
+        self.read_rules()
 
     def read_rules(self) -> None:
         """Takes the patterns of the directory's own file anew; those of the manifest come after and win.
