@@ -14,7 +14,7 @@ from sync_lab import SyncLab, calm
 from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.host.sync.base import Base
 from vmmcompose.host.sync.channel import Channel
-from vmmcompose.host.sync.landing import stays_inside
+from vmmcompose.host.sync.landing import Landing, stays_inside
 from vmmcompose.host.sync.mirror import Mirror
 from vmmcompose.host.sync.tree import Tree
 from vmmcompose.model.mountsync import Report
@@ -85,6 +85,43 @@ def test_more_than_there_is_room_for_is_refused_before_anything_comes(
     (lab.guest / "small").write_text("1")
     with pytest.raises(NoSpace, match="more than half of what is free"):
         pull(lab)
+    assert list(lab.host.iterdir()) == []
+
+
+def test_what_grows_meanwhile_counts_as_well(lab: SyncLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Landing, "room", lambda _: 5000)
+    with pytest.raises(NoSpace, match="more than half of what is free"):
+        Liar(lab, LISTED, tar(member("wanted", size=6000))).pull()
+    assert list(lab.host.iterdir()) == []
+
+
+@pytest.mark.parametrize("change", ["delete", "replace"])
+def test_what_is_kept_from_the_guest_stays_the_hosts_word(lab: SyncLab, change: str) -> None:
+    rules = lab.host / ".vmmignore"
+    rules.write_text("secret\n")
+    (lab.host / "secret").write_text("key")
+    calm()
+    with lab.mirror(two_way=True) as mirror:
+        mirror.full()
+        theirs = lab.guest / ".vmmignore"
+        if change == "delete":
+            theirs.unlink()
+        else:
+            theirs.write_text("!secret\n" + "*a" * 30)
+        mirror.full()
+        mirror.full()
+        assert theirs.read_text() == rules.read_text() == "secret\n"
+    (lab.guest / ".vmmignore").unlink()
+    pull(lab)
+    with lab.mirror() as mirror:
+        mirror.full()
+    assert rules.read_text() == "secret\n"
+    assert not (lab.guest / "secret").exists()
+
+
+def test_rules_that_the_guest_makes_stay_there(lab: SyncLab) -> None:
+    (lab.guest / ".vmmignore").write_text("*")
+    assert pull(lab).fetched == pull(lab, two_way=True).fetched == 0
     assert list(lab.host.iterdir()) == []
 
 
@@ -220,7 +257,11 @@ def test_a_listing_that_is_none_is_refused(lab: SyncLab, listing: str) -> None:
         Liar(lab, listing, b"").pull()
 
 
-@pytest.mark.parametrize("name", ["../escaped", "/escaped", "a/../../escaped", "./a//b"])
+@pytest.mark.parametrize(
+    "name",
+    ["../escaped", "/escaped", "a/../../escaped", "./a//b", "a/" * 5000 + "b"],
+    ids=["up", "absolute", "sly", "empty", "deep"],
+)
 def test_names_that_lead_out_are_not_asked_for(lab: SyncLab, name: str) -> None:
     assert Liar(lab, f"81a4 4 5 0 0 {name}", tar(member("x"))).pull() == Report()
     assert list(lab.host.iterdir()) == []

@@ -11,6 +11,7 @@ from sync_lab import SyncLab, calm, shown
 
 from vmmcompose.errors import HostError
 from vmmcompose.host.sync.tree import Tree
+from vmmcompose.model.mountsync import Report
 
 pytestmark = pytest.mark.root
 ODD_NAMES = (
@@ -55,6 +56,17 @@ def test_the_first_look_brings_everything_over(lab: SyncLab) -> None:
         again = mirror.full()
     assert (again.sent, again.deleted) == (0, 0)
     assert lab.leftovers() == []
+
+
+@pytest.mark.parametrize("seconds", [-86400, -1, 0, 1 << 33])
+def test_times_before_1970_and_far_ahead_are_carried(lab: SyncLab, seconds: int) -> None:
+    (lab.host / "file").write_text("1")
+    os.utime(lab.host / "file", (seconds, seconds))
+    calm()
+    with lab.mirror() as mirror:
+        mirror.full()
+        assert shown(lab.guest) == shown(lab.host)
+        assert mirror.full() == Report()
 
 
 def test_names_of_every_kind_come_and_go(lab: SyncLab) -> None:

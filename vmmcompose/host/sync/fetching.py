@@ -43,8 +43,8 @@ def fetch(
         NoSpace: they are more than may be written.
         HostError: the connection is gone, what came is no tar, or the system refused.
     """
-    require_room(landing, files)
-    take = _Take(landing, channel, files, names, fetched)
+    room = require_room(landing, files)
+    take = _Take(landing, channel, files, names, fetched, room)
     for paths in _batches(files):
         take.batch(paths)
     for path in tuple(take.linked):  # of several names of one file, tar gives all but one as links
@@ -54,18 +54,23 @@ def fetch(
             fetched.skipped.setdefault(path, "it changed or vanished in the guest while it was fetched")
 
 
-def require_room(landing: Landing, files: Listing) -> None:
-    """Refuses files that are more than may be written here.
+def require_room(landing: Landing, files: Listing) -> int:
+    """Refuses files that are more than may be written here; how many bytes that is.
 
     Raises:
         NoSpace: so they are.
     """
     wanted, room = sum(entry.size for entry in files.values()), landing.room()
     if wanted > room:
-        raise NoSpace(
-            f"the guest's changes are {wanted >> 20} MiB, more than half of what is free here",
-            hint="nothing was fetched; look at what the guest wrote with `vmm mount diff`",
-        )
+        raise _too_much(wanted)
+    return room
+
+
+def _too_much(size: int) -> NoSpace:
+    return NoSpace(
+        f"the guest's changes are {size >> 20} MiB, more than half of what is free here",
+        hint="look at what the guest wrote with `vmm mount diff`",
+    )
 
 
 def _batches(files: Listing) -> Iterator[list[str]]:
@@ -85,13 +90,20 @@ class _Take:
     """Reads the streams, one after the other."""
 
     def __init__(
-        self, landing: Landing, channel: Channel, files: Listing, names: Mapping[str, str], fetched: Fetched
+        self,
+        landing: Landing,
+        channel: Channel,
+        files: Listing,
+        names: Mapping[str, str],
+        fetched: Fetched,
+        room: int,
     ) -> None:
         self._landing = landing
         self._channel = channel
         self._files = files
         self._names = names
         self._fetched = fetched
+        self._room = room
         self.linked: list[str] = []
 
     def batch(self, paths: list[str]) -> None:
@@ -134,6 +146,9 @@ class _Take:
     def _file(self, path: str, size: int, wanted: set[str]) -> None:
         if path not in wanted or size > self._files[path].size + _GROWN:
             raise HostError(f"the guest sent {ascii(path)[:200]} otherwise than it was asked for")
+        self._room -= size
+        if self._room < 0:  # what each has grown by meanwhile adds up
+            raise _too_much(self._fetched.bytes + size)
         wanted.discard(path)
         local = self._names.get(path, path)
         why = self._landing.put_file(local, self._files[path], self._channel, size)

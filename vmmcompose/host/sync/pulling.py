@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from vmmcompose.errors import HostError
+from vmmcompose.guest.ignoring import FILE
 from vmmcompose.guest.listing import Entry, Listing
 from vmmcompose.host.sync.base import Base
 from vmmcompose.host.sync.channel import Channel
@@ -61,7 +62,7 @@ class Puller:
         Raises:
             HostError: see `reconcile`.
         """
-        theirs = [one for one in found if one.guest]
+        theirs = [one for one in found if one.guest and one.path != FILE]
         conflicts = tuple(one.path for one in theirs if one.conflict)
         taken = self._take([one for one in theirs if force or not one.conflict], guest, {})
         return _report(taken, () if force else conflicts)
@@ -69,7 +70,8 @@ class Puller:
     def reconcile(self, found: Differences, guest: Listing) -> tuple[Report, Differences]:
         """Takes what only the guest changed, and keeps its side of a conflict aside; the rest is the host's to send.
 
-        A change wins over a deletion.
+        A change wins over a deletion. What is left out is the host's to say: a guest that had a word in it could take
+        what was kept from it.
 
         Raises:
             HostError: the guest shows nothing at all where there was something, sent something else than it
@@ -85,6 +87,9 @@ class Puller:
         split = _Split()
         needed = _above(one.path for one in found if one.host not in {"", "deleted"})
         for one in found:
+            if one.path == FILE:
+                split.ours.append(one)
+                continue
             if split.blocked and self._in_blocked(one, guest, split):
                 continue
             there = guest.get(one.path)

@@ -184,7 +184,7 @@ def _header(entry: Entry, at: str) -> bytes:
     info = tarfile.TarInfo(at)
     info.mode = stat.S_IMODE(entry.mode)
     info.uid, info.gid = entry.uid, entry.gid
-    info.mtime = max(0, entry.mtime_ns // 1_000_000_000)
+    info.mtime = entry.mtime_ns // 1_000_000_000
     if entry.is_folder:
         info.type = tarfile.DIRTYPE
     elif entry.is_file:
