@@ -50,6 +50,10 @@ done
 """Arguments: the folder, the token. Ends with its input, and takes what it had not put into place with it."""
 LIST = "list 2>/dev/null"
 FLUSH = "sync"
+ROOM = "stat -f -c '%a %S' . 2>/dev/null || :"
+"""Free blocks, and how big one is; nothing where stat(1) does not know."""
+CLEAR = 'rm -rf -- "$S"/*'
+"""Forgets all that is on its way."""
 
 
 def is_mounted(place: str) -> str:

@@ -11,7 +11,7 @@ from threading import Condition, Thread
 from types import TracebackType
 from typing import Protocol, Self
 
-from vmmcompose.errors import HostError, VmmError
+from vmmcompose.errors import HostError, NoSpace, VmmError
 from vmmcompose.guest.ignoring import load_patterns
 from vmmcompose.host.locks import hold
 from vmmcompose.host.mounts import note_mount, source_digest
@@ -179,14 +179,17 @@ class _Courier(Thread):
         if self._stopped:
             return
         wait_s = self._retry.failed(0.0)
-        if not self._failed and wait_s >= TOLD_S:
+        full = isinstance(error, NoSpace)
+        if not self._failed and (full or wait_s >= TOLD_S):
             self._failed = True
             words = f"{self._vm}: mount {self._mount.tag} is out of step: {error.message}"
             self._tell(Notice("sync-failed", words, self._vm, hint=error.hint, bad=True))
         with self._condition:
             self._forget()
-            # Another directory in the place of one that was gone is worth a try at once.
-            self._condition.wait_for(lambda: self._stopped or "" in self._changed, wait_s)
+            # Another directory in the place of one that was gone is worth a try at once, and what goes or fits as well.
+            self._condition.wait_for(
+                lambda: self._stopped or "" in self._changed or (full and self._changed), wait_s
+            )
             self._forget()
 
     def _forget(self) -> None:

@@ -8,7 +8,7 @@ import threading
 import pytest
 from sync_lab import SyncLab, calm, shown
 
-from vmmcompose.errors import HostError
+from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.guest.listing import Entry
 from vmmcompose.host.sync.base import Base
 from vmmcompose.host.sync.tree import Tree
@@ -159,13 +159,29 @@ def test_what_the_guest_changed_is_put_right(lab: SyncLab) -> None:
     assert shown(lab.guest) == shown(lab.host)
 
 
-def test_a_full_guest_says_what_to_do(lab: SyncLab) -> None:
+def test_a_guest_that_is_full_gets_what_fits_and_loses_what_the_host_deleted(lab: SyncLab) -> None:
     subprocess.run(("mount", "-t", "tmpfs", "-o", "size=1m", "none", str(lab.guest)), check=True)
     try:
-        (lab.host / "big").write_bytes(os.urandom(3_000_000))
-        with lab.mirror() as mirror, pytest.raises(HostError, match="image is full") as caught:
+        (lab.host / "old").write_bytes(os.urandom(600_000))
+        calm()
+        with lab.mirror() as mirror:
             mirror.full()
-        assert "restart" in caught.value.hint
-        assert list(lab.guest.iterdir()) == []
+            (lab.host / "old").unlink()
+            (lab.host / "a").write_bytes(os.urandom(700_000))
+            (lab.host / "b").write_bytes(os.urandom(5_000_000))
+            with (lab.host / "c").open("wb") as file:
+                file.truncate(1 << 40)  # so much is not even tried
+            (lab.host / "d").write_text("small")
+            with pytest.raises(NoSpace, match="no room for a and 2 more") as caught:
+                mirror.push({"old", "a", "b", "c", "d"})
+            assert "makes it as big" in caught.value.hint
+            assert set(shown(lab.guest)) == {"d"}
+            with pytest.raises(NoSpace, match="no room for b and 1 more"):
+                mirror.full()
+            assert set(shown(lab.guest)) == {"a", "d"}
+            for name in "bc":
+                (lab.host / name).unlink()
+            mirror.full()
+            assert shown(lab.guest) == shown(lab.host)
     finally:
         subprocess.run(("umount", str(lab.guest)), check=True)

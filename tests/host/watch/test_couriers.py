@@ -13,7 +13,7 @@ import pytest
 from guest_spec import SPEC
 from lab import eventually
 
-from vmmcompose.errors import HostError
+from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.host.locks import hold
 from vmmcompose.host.mounts import source_digest
 from vmmcompose.host.records import write_record
@@ -141,6 +141,25 @@ def test_a_directory_that_is_back_is_worth_a_try_at_once(couriers: Couriers, gue
     guest.broken = False
     change(couriers, "")
     eventually(lambda: len(guest.arrived) == 2, "another comparison", 1)
+
+
+def test_a_full_guest_is_told_at_once_and_tried_again_when_something_changes(
+    couriers: Couriers, guest: Guest, told: list[Notice], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arranged(couriers, guest)
+
+    def full(_changed: Collection[str]) -> Report:
+        raise NoSpace("no room for a")
+
+    monkeypatch.setattr(guest, "push", full)
+    for _ in range(3):
+        before = len(guest.arrived)
+        change(couriers, "a")
+        while len(guest.arrived) == before:
+            time.sleep(0.01)
+        time.sleep(0.1)
+    couriers.hand_over()
+    assert [notice.event for notice in told] == ["sync-failed", "sync-recovered"] * 3
 
 
 def test_a_fault_that_nobody_expected_is_tried_again_as_well(

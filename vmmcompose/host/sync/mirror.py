@@ -4,7 +4,7 @@ import time
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from vmmcompose.errors import HostError
+from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.guest import syncscript
 from vmmcompose.guest.ignoring import FILE
 from vmmcompose.guest.listing import (
@@ -45,6 +45,7 @@ class Mirror:
         self._tree = tree
         self._channel = channel
         self._base = base
+        self._vm = vm
         self._two_way = two_way
         self._puller = Puller(tree, channel, base, vm)
         self._whole = False
@@ -176,6 +177,13 @@ class Mirror:
         for path in gone:
             self._base.forget(path)
         self._pending |= set(sent.torn)
+        if sent.no_room:  # told last: what was deleted may have made some for the next time
+            others = len(sent.no_room) - 1
+            raise NoSpace(
+                f"VM {self._vm}: the mount's image has no room for {ascii(sent.no_room[0])[1:-1]}"
+                + (f" and {others} more" if others else ""),
+                hint="a restart with a rebuilt image makes it as big as the directory needs",
+            )
         return Report(sent=len(sent.done) + len(dressed), deleted=len(gone), bytes=sent.bytes)
 
     def _again(self) -> Report:

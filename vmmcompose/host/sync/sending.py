@@ -1,5 +1,6 @@
 """From host to guest: batches of tar, each put into place when what it was made from has not changed meanwhile."""
 
+import math
 import os
 import posixpath
 import stat
@@ -8,6 +9,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from vmmcompose.errors import NoSpace
 from vmmcompose.guest import syncscript
 from vmmcompose.guest.listing import Entry, Listing
 from vmmcompose.host.sync.channel import Channel
@@ -18,6 +20,7 @@ _BATCH_FILES = 1000
 _BLOCK = 1 << 16
 _ONE_BLOCK = 1 << 20
 """Up to here a batch is read by the guest as one block."""
+_MUCH = 64 << 20
 _UNIT = tarfile.BLOCKSIZE
 _READ = 1 << 18
 
@@ -30,6 +33,8 @@ class Sent:
     """As the guest has them now."""
     torn: list[str] = field(default_factory=list)
     """Changed while they were read, or vanished; the guest has them as they were before."""
+    no_room: list[str] = field(default_factory=list)
+    """The guest's file system is too full for them."""
     bytes: int = 0
 
 
@@ -73,9 +78,28 @@ def send(tree: Tree, channel: Channel, items: Listing, there: Listing) -> Sent:
     sent = Sent()
     standing = [path for path, entry in items.items() if _in_the_way(entry, there.get(path))]
     channel.run(syncscript.remove(sorted(standing)))
+    room = _room(channel, items)
     for batch in _batches(items):
-        _send_batch(tree, channel, batch, sent)
+        if batch.size <= room:
+            try:
+                _send_batch(tree, channel, batch, sent)
+                room -= batch.size
+                continue
+            except NoSpace:
+                channel.run([syncscript.CLEAR])
+        sent.no_room += [path for path, _, _ in batch.members]
     return sent
+
+
+def _room(channel: Channel, items: Listing) -> float:
+    """Bytes that are free in the guest, if it is much that goes there: a big file is slow to fail."""
+    if sum(entry.size for entry in items.values()) < _MUCH:
+        return math.inf
+    try:
+        blocks, size = map(int, channel.ask(syncscript.ROOM).split())
+    except ValueError:
+        return math.inf
+    return blocks * size
 
 
 def dress(channel: Channel, items: Listing) -> None:
