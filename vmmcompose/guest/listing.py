@@ -5,14 +5,16 @@ tells whole seconds only, so a time is compared in seconds wherever one of the t
 """
 
 import stat
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from vmmcompose.model.mountsync import Change, Difference, Differences
 
 _SECOND = 1_000_000_000
-_SIZES, _TIMES = 1 << 62, 1 << 40
-"""What a system call takes: bytes, seconds."""
+_SIZES, _TIMES, _MODES, _OWNERS = 1 << 62, 1 << 40, 1 << 16, 1 << 32
+"""What a system call takes: bytes, seconds, kind and permissions, users."""
+_RECORD = 1 << 20
+"""More bytes than a path and a link's target have."""
 _PATH = 4095
 """Bytes of a path, as no system call takes more."""
 STAGING = ".vmm-sync."
@@ -21,8 +23,7 @@ CONFLICT = ".vmm-conflict"
 """How names end that keep the guest's side of a conflict; they stay on the host."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One file, folder, link or special file, as lstat(2) shows it."""
 
     mode: int
@@ -83,30 +84,44 @@ def always_ignored(path: str) -> bool:
     return name.startswith(STAGING) or name.endswith(CONFLICT) or (top == "lost+found" and not rest)
 
 
-def parse_listing(data: bytes, token: str) -> dict[str, Entry]:
-    """The records that `guest/syncscript.py` asks for.
+def parse_listing(pieces: Iterable[bytes], token: str) -> Iterator[tuple[str, Entry]]:
+    """The records that `guest/syncscript.py` asks for, as they come in pieces of any size.
 
     Raises:
         NotAListing: it is none.
     """
-    found: dict[str, Entry] = {}
-    text = "\n" + data.decode("utf-8", "surrogateescape").removesuffix("\n")
-    for record in text.split(f"\n{token} ")[1:]:
-        fields = record.split(" ", 5)
-        try:
-            mode, size, mtime = int(fields[0], 16), int(fields[1]), int(fields[2])
-            uid, gid, rest = int(fields[3]), int(fields[4]), fields[5]
-        except (ValueError, IndexError) as error:
-            raise NotAListing(record[:200]) from error
-        if not (0 <= size < _SIZES and abs(mtime) < _TIMES):
-            raise NotAListing(record[:200])
-        name, _, shown = rest.partition(token)
-        path = name.removeprefix("./")
-        if path in {"", "."} or not is_path(path):
-            continue
+    mark = f"\n{token} ".encode()
+    rest, begun = b"\n", False
+    for piece in pieces:
+        rest += piece
+        *records, rest = rest.split(mark)
+        for record in records:
+            if begun:
+                yield from _record(record, token)
+            begun = True
+        if len(rest) > _RECORD:
+            raise NotAListing(rest[:200].decode(errors="replace"))
+    if begun:
+        yield from _record(rest.removesuffix(b"\n"), token)
+
+
+def _record(data: bytes, token: str) -> Iterator[tuple[str, Entry]]:
+    """An entry, unless its path is the top's or cannot be meant."""
+    record = data.decode("utf-8", "surrogateescape")
+    fields = record.split(" ", 5)
+    try:
+        mode, size, mtime = int(fields[0], 16), int(fields[1]), int(fields[2])
+        uid, gid, rest = int(fields[3]), int(fields[4]), fields[5]
+    except (ValueError, IndexError) as error:
+        raise NotAListing(record[:200]) from error
+    limits = ((mode, _MODES), (size, _SIZES), (abs(mtime), _TIMES), (uid, _OWNERS), (gid, _OWNERS))
+    if any(not 0 <= number < limit for number, limit in limits):
+        raise NotAListing(record[:200])
+    name, _, shown = rest.partition(token)
+    path = name.removeprefix("./")
+    if path not in {"", "."} and is_path(path):
         target = _target(name, shown) if stat.S_ISLNK(mode) else ""
-        found[path] = Entry(mode, size, mtime * _SECOND, uid, gid, target)
-    return found
+        yield path, Entry(mode, size, mtime * _SECOND, uid, gid, target)
 
 
 def _target(name: str, shown: str) -> str:

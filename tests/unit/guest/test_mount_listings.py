@@ -1,7 +1,6 @@
 """Two looks at a mount: what a guest prints is read, and who changed what is told."""
 
 import stat
-from dataclasses import replace
 
 import pytest
 
@@ -31,22 +30,39 @@ def test_a_listing_is_read_whatever_the_names_are() -> None:
         f"{TOKEN} a1ff 6 7 0 0 ./l -> m{TOKEN}'./l -> m' -> 'it's'\n"
         f"{TOKEN} a1ff 6 7 0 0 ./plain{TOKEN}./plain -> n\n"
     )
-    assert parse_listing(records.encode(), TOKEN) == {
+    wanted = {
         "a b\nc 41ed 1 1 0 0 ./x": Entry(0o100644, 12, 7 * SECOND, 1000, 33),
         "l -> m": Entry(0o120777, 6, 7 * SECOND, target="it's"),
         "plain": Entry(0o120777, 6, 7 * SECOND, target="n"),
     }
+    for size in (1, 2, 7, 1000):  # it comes in pieces
+        data = records.encode()
+        pieces = [data[at : at + size] for at in range(0, len(data), size)]
+        assert dict(parse_listing(pieces, TOKEN)) == wanted
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../x", "a/../../x", "a//b", "./", "a/.", "a/"])
 def test_names_that_lead_elsewhere_are_nobodys(name: str) -> None:
-    assert parse_listing(f"{TOKEN} 81a4 1 1 0 0 {name}\n".encode(), TOKEN) == {}
+    assert list(parse_listing([f"{TOKEN} 81a4 1 1 0 0 {name}\n".encode()], TOKEN)) == []
 
 
-@pytest.mark.parametrize("record", ["81a4 one 1 0 0 ./x", "81a4 1", "a1ff 1 1 0 0 ./l", ""])
+@pytest.mark.parametrize(
+    "record",
+    [
+        "81a4 one 1 0 0 ./x",
+        "81a4 1",
+        "a1ff 1 1 0 0 ./l",
+        "",
+        "181a4 1 1 0 0 ./x",
+        "-1 1 1 0 0 ./x",
+        f"81a4 1 1 {1 << 32} 0 ./x",
+        "81a4 1 1 0 -1 ./x",
+        f"81a4 1 1 0 0 ./{'x' * (1 << 20)}",
+    ],
+)
 def test_what_is_no_listing_is_refused(record: str) -> None:
     with pytest.raises(NotAListing):
-        parse_listing(f"{TOKEN} {record}\n".encode(), TOKEN)
+        list(parse_listing([f"{TOKEN} {record}\n".encode()], TOKEN))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +109,7 @@ def test_what_only_goes_to_the_guest_counts_where_it_is_asked_for() -> None:
 
 
 def test_a_file_too_young_to_tell_is_sent_to_be_sure_and_not_shown() -> None:
-    young = {"p": replace(file(), ctime_ns=0)}
+    young = {"p": file()._replace(ctime_ns=0)}
     assert differences({"p": file()}, {"p": file()}, young, exact=False) == (Difference("p", "changed", ""),)
     assert differences({"p": file()}, {"p": file()}, young, exact=False, sure=False) == ()
     edited = {"p": file(1, 5.5)}

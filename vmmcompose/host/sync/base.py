@@ -1,10 +1,12 @@
 """How a mount was when host and guest were last in step: kept beside its image, so that it outlives a command."""
 
 import json
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 from vmmcompose.guest.listing import Entry, Listing
+from vmmcompose.guest.packed import Packed
 from vmmcompose.host.files import PathLike, write_atomic
 
 _VERSION = 1
@@ -14,35 +16,22 @@ class Base:
     """Entries by path, and by folder, so that a look at one folder costs nothing for the others."""
 
     def __init__(self, entries: Listing | None = None) -> None:
-        self.entries: dict[str, Entry] = {}
-        self._names: dict[str, set[str]] = {}
-        for path, entry in (entries or {}).items():
-            self.put(path, entry)
+        self.entries = Packed(entries)
         self.changed = False
         """Whether it says something else than what was kept."""
 
     def put(self, path: str, entry: Entry) -> None:
         """Both sides are so now."""
-        if path not in self.entries:
-            above, _, name = path.rpartition("/")
-            self._names.setdefault(above, set()).add(name)
-        if self.entries.get(path) != entry:
-            self.entries[path] = entry
-            self.changed = True
+        self.changed |= self.entries.put(path, entry)
 
     def forget(self, path: str) -> None:
         """Neither side has it now, nor anything below it."""
         for below in [*self.below(path), path]:
-            if self.entries.pop(below, None) is not None:
-                self.changed = True
-                above, _, name = below.rpartition("/")
-                self._names[above].discard(name)
-                if not self._names[above]:
-                    del self._names[above]
+            self.changed |= self.entries.drop(below)
 
     def inside(self, folder: str) -> list[str]:
         """What is right in a folder."""
-        return [f"{folder}/{name}" if folder else name for name in self._names.get(folder, ())]
+        return self.entries.inside(folder)
 
     def below(self, folder: str) -> Iterator[str]:
         """Everything below a folder, each folder before what is in it."""
@@ -60,7 +49,7 @@ def read_base(path: PathLike) -> Base:
         if value["version"] != _VERSION:
             return Base()
         return Base({row[0]: Entry(*row[1:]) for row in value["entries"]})
-    except (OSError, ValueError, KeyError, TypeError, IndexError):
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, struct.error):
         return Base()
 
 

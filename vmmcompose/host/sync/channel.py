@@ -7,7 +7,7 @@ import select
 import subprocess
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Self
 
 from vmmcompose.errors import HostError, HostUnfit, NoSpace
@@ -16,6 +16,7 @@ from vmmcompose.host.console import clean
 from vmmcompose.host.files import failed
 
 _CHUNK = 1 << 18
+_PIECE = 1 << 16
 _SILENCE_S = 60.0
 """How long neither side may get anything across. A guest that unpacks a big file is slow, not silent for so long."""
 _STALL_S = 2.0
@@ -135,18 +136,27 @@ class Channel:
 
     def answer(self) -> bytes:
         """What the oldest line that was told has printed. Raises as `run`."""
-        looked = 0
-        while True:
-            found = self._end.search(self._buffer, looked)
-            if found:
-                break
-            looked = max(0, len(self._buffer) - len(self._token) - 16)
+        return b"".join(self.pieces())
+
+    def pieces(self) -> Iterator[bytes]:
+        """As `answer`, as it comes; to be taken to its end. Raises as `run`, in the end."""
+        held = len(self._token) + 16  # the end may be cut in two
+        taken = 0
+        last = b""
+        while not (found := self._end.search(self._buffer)):
+            if len(self._buffer) > _PIECE:
+                last = bytes(self._buffer[:-held])
+                del self._buffer[:-held]
+                taken += len(last)
+                yield last
+            if taken > _ANSWER_LIMIT:
+                raise HostError(f"VM {self._vm}: the guest answers without end")
             self._wait()
         data, code = bytes(self._buffer[: found.start()]), int(found[1])
         del self._buffer[: found.end()]
         if code:
-            raise self._failed(data, code)
-        return data
+            raise self._failed(last + data, code)
+        yield data
 
     def answers(self, count: int) -> None:
         """Takes several answers and fails, as `run` does, with the first of them that did."""

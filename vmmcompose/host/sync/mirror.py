@@ -15,6 +15,7 @@ from vmmcompose.guest.listing import (
     dressing,
     parse_listing,
 )
+from vmmcompose.guest.packed import Packed
 from vmmcompose.host.sync import sending
 from vmmcompose.host.sync.base import Base
 from vmmcompose.host.sync.channel import Channel, Failed
@@ -102,19 +103,17 @@ class Mirror:
         host = self._tree.scan()
         return Sides(host, self._guest([syncscript.LIST]), looked)
 
-    def _guest(self, texts: Iterable[str]) -> dict[str, Entry]:
-        found: dict[str, Entry] = {}
+    def _guest(self, texts: Iterable[str]) -> Packed:
+        found, rules = Packed(), self._tree.rules
         try:
             for text in texts:
-                found |= parse_listing(self._channel.ask(text), self._channel.token)
+                self._channel.tell(text)
+                for path, entry in parse_listing(self._channel.pieces(), self._channel.token):
+                    if not rules.ignores(path, folder=entry.is_folder) and not rules.ignores_above(path):
+                        found.put(path, entry)
         except NotAListing as error:
             raise HostError(f"the guest lists its files in no way that is known: {str(error)!a}") from error
-        rules = self._tree.rules
-        return {
-            path: entry
-            for path, entry in found.items()
-            if not rules.ignores(path, folder=entry.is_folder) and not rules.ignores_above(path)
-        }
+        return found
 
     def _settle(self, sides: Sides, found: Differences) -> None:
         """Remembers what is in step, and forgets what neither side has."""

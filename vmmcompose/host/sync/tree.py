@@ -4,12 +4,12 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Self
 
 from vmmcompose.errors import HostError
 from vmmcompose.guest.ignoring import FILE, Rules
 from vmmcompose.guest.listing import Entry
+from vmmcompose.guest.packed import Packed
 from vmmcompose.host.files import failed
 from vmmcompose.host.inroot import FOLDER, open_strictly
 
@@ -79,13 +79,13 @@ class Tree:
         except ValueError as error:
             raise HostError(f"{self.source}: a pattern of what to ignore is wrong: {error}") from error
 
-    def scan(self, top: str = "", *, deep: bool = True) -> dict[str, Entry]:
+    def scan(self, top: str = "", *, deep: bool = True) -> Packed:
         """What lies below a folder, but for what is ignored and what vanishes meanwhile.
 
         Raises:
             HostError: the directory, or a folder in it, cannot be read.
         """
-        found: dict[str, Entry] = {}
+        found = Packed()
         pending = [top]
         while pending:
             above = pending.pop()
@@ -103,7 +103,7 @@ class Tree:
                 entry = self._look(item, path)
                 if entry is None:
                     continue
-                found[path] = entry
+                found.put(path, entry)
                 if entry.is_folder and deep:
                     pending.append(path)
         return found
@@ -169,5 +169,5 @@ class Tree:
 def settled(entry: Entry, looked_ns: int) -> Entry:
     """An entry to compare later looks with; one that was too young to tell when it was looked at says so."""
     if entry.is_file and looked_ns - entry.ctime_ns < _YOUNG_NS:
-        return replace(entry, ctime_ns=0)
+        return entry._replace(ctime_ns=0)
     return entry
