@@ -58,8 +58,10 @@ def watch(
 ) -> None:
     """`vmm watch`."""
     from vmmcompose.cli.watching import Manner, keep
+    from vmmcompose.watch.reading import read_apart
 
     names = (*vms, *targets(target))
+    read_apart(invocation.settings(), invocation.reading(names))
     options = Options(
         only=choose(load_desired(invocation, from_records=False, names=names), names),
         remove_orphans=remove_orphans,

@@ -20,6 +20,7 @@ from vmmcompose.watch.eyes import Eyes, Seen
 from vmmcompose.watch.images import Renewed
 from vmmcompose.watch.keeping import Keeping, by_hand, narrowed
 from vmmcompose.watch.notice import Notice
+from vmmcompose.watch.reading import read_apart
 from vmmcompose.watch.restarts import Retry
 from vmmcompose.watch.sights import fixed, sights_of
 
@@ -161,14 +162,12 @@ class Watcher:
         self.on_seen(seen)
 
     def _read(self) -> Project:
-        asked: set[str] = set()
-        try:
-            project = load_project(self._course.settings, self._course.reading, asked.add)
-        except VmmError:
+        asked, error = read_apart(self._course.settings, self._course.reading)
+        if error is not None:
             self._files |= asked  # it may have got no further than to its first file
-            raise
+            raise error
         self._files = asked
-        return project
+        return load_project(self._course.settings, self._course.reading)
 
     def _read_again(self) -> None:
         assert self.project is not None
