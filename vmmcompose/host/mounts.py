@@ -25,7 +25,7 @@ from vmmcompose.host.files import (
 from vmmcompose.host.packing import copy_chosen
 from vmmcompose.host.survey import Survey, Walk, survey
 from vmmcompose.host.sync.base import write_base
-from vmmcompose.host.sync.tree import Tree, settled
+from vmmcompose.host.sync.tree import Tree, owner_of, settled
 from vmmcompose.model.desired import Mount
 
 _ATTEMPTS = 3
@@ -162,12 +162,6 @@ def _packed(mount: Mount, temp: Path, found: Survey) -> Iterator[str]:
         raise failed(f"cannot copy {mount.source}", error) from error
     finally:
         remove_tree(stage)
-
-
-def owner_of(mount: Mount) -> tuple[int, int] | None:
-    """(uid, gid) of everything in the guest; None where it is as on the host."""
-    uid, _, gid = mount.owner.partition(":")
-    return (int(uid), int(gid)) if mount.owner else None
 
 
 def _make_sized(mount: Mount, folder: str, temp: Path, inodes: int, content: int) -> None:

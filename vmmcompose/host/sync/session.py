@@ -11,7 +11,7 @@ from vmmcompose.host.ssh import batch_argv, remote_line
 from vmmcompose.host.sync.base import read_base, write_base
 from vmmcompose.host.sync.channel import Channel, Failed
 from vmmcompose.host.sync.mirror import Mirror
-from vmmcompose.host.sync.tree import Tree
+from vmmcompose.host.sync.tree import Tree, owner_of
 from vmmcompose.model.desired import Mount
 from vmmcompose.model.mountsync import Differences, Report
 from vmmcompose.model.paths import Paths
@@ -36,7 +36,7 @@ class Session:
         """
         mount, spec = self._mount, self._spec
         with ExitStack() as stack:
-            tree = Tree(mount.source, mount.ignore, owner_ids(mount))
+            tree = Tree(mount.source, mount.ignore, owner_of(mount))
             self._tree = stack.enter_context(tree)
             self.channel = stack.enter_context(Channel(self._argv, mount.place, spec.vm))
             self._require_mounted()
@@ -111,9 +111,3 @@ class Session:
         self.channel.ask(syncscript.FLUSH)
         write_base(self._paths.mount_base(self._spec.name, self._mount.tag), self._base.entries)
         self._base.changed = False
-
-
-def owner_ids(mount: Mount) -> tuple[int, int] | None:
-    """The `UID:GID` that a mount asks for."""
-    uid, colon, gid = mount.owner.partition(":")
-    return (int(uid), int(gid)) if colon else None

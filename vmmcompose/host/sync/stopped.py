@@ -12,8 +12,7 @@ from vmmcompose.host.imagetree import ImageTree
 from vmmcompose.host.sync.base import Base, read_base, write_base
 from vmmcompose.host.sync.fetching import Fetched, require_room
 from vmmcompose.host.sync.pulling import Puller
-from vmmcompose.host.sync.session import owner_ids
-from vmmcompose.host.sync.tree import Tree
+from vmmcompose.host.sync.tree import Tree, owner_of
 from vmmcompose.model.desired import Mount
 from vmmcompose.model.mountsync import Differences, Report
 from vmmcompose.model.paths import Paths
@@ -46,7 +45,7 @@ class StoppedMount:
                 hint=f"vmm start {self._spec.vm} makes it",
             )
         with ExitStack() as stack:
-            tree = Tree(os.path.realpath(mount.source), mount.ignore, owner_ids(mount))
+            tree = Tree(os.path.realpath(mount.source), mount.ignore, owner_of(mount))
             self._tree = stack.enter_context(tree)
             e2fs.recover(image, stack.enter_context(e2fs.locked(image)))
             self._image = ImageTree(image)

@@ -12,6 +12,7 @@ from vmmcompose.guest.listing import Entry
 from vmmcompose.guest.packed import Packed
 from vmmcompose.host.files import failed
 from vmmcompose.host.inroot import FOLDER, open_strictly
+from vmmcompose.model.desired import Mount
 
 _YOUNG_NS = 20_000_000
 """A file changed so shortly before it is looked at may change again and show the same times: the kernel's clock for
@@ -171,3 +172,9 @@ def settled(entry: Entry, looked_ns: int) -> Entry:
     if entry.is_file and looked_ns - entry.ctime_ns < _YOUNG_NS:
         return entry._replace(ctime_ns=0)
     return entry
+
+
+def owner_of(mount: Mount) -> tuple[int, int] | None:
+    """(uid, gid) of everything in the guest; None where it is as on the host."""
+    uid, _, gid = mount.owner.partition(":")
+    return (int(uid), int(gid)) if mount.owner else None
