@@ -118,6 +118,8 @@ class Watcher:
         self._files: set[str] = set()
         self._keeping = Keeping(self._paths, tell)
         self._renewed = Renewed(self._paths, tell)
+        self._contents_due = False
+        """Whether mounted directories were to be walked, and what was found has not been brought over yet."""
         self._retry = Retry()
         self._told = _Told()
 
@@ -195,7 +197,8 @@ class Watcher:
         """Without triggers the first look. Where nothing new was asked, what failed before is not told again."""
         first = not triggers
         quiet = not first and not self.converged and not READ_AGAIN.intersection(triggers)
-        contents = first or bool(LOOKS_INTO_MOUNTS.intersection(triggers))
+        contents = first or self._contents_due or bool(LOOKS_INTO_MOUNTS.intersection(triggers))
+        self._contents_due = contents
         assert self.project is not None
         self.looks += 1
         self.agenda.later("retry", None)
@@ -210,6 +213,7 @@ class Watcher:
             self._failed(error, first=first, contents=contents)
         else:
             self.converged, self._good = True, self.project
+            self._contents_due = False
             self._retry.good()
             self._told.over("good")
             if self._told.over("failed"):

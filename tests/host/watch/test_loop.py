@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from guest_spec import SPEC
 
-from vmmcompose.errors import HostUnfit
+from vmmcompose.errors import HostError, HostUnfit
 from vmmcompose.host.records import read_records, write_record
 from vmmcompose.loading import Project, paths_of
 from vmmcompose.model.observed import Observed
@@ -115,6 +115,20 @@ def test_directories_are_not_walked_for_what_has_nothing_to_do_with_them(
     watcher = world.watcher()
     watcher.begin()
     assert not look(world, watcher, trigger).contents
+
+
+def test_directories_that_could_not_be_brought_over_are_walked_until_they_are(world: World) -> None:
+    watcher = world.watcher()
+    watcher.begin()
+
+    def fail() -> None:
+        raise HostError("the guest hangs")
+
+    world.during = fail
+    assert look(world, watcher, "mount").contents
+    world.during = lambda: None
+    assert look(world, watcher, "record").contents
+    assert not look(world, watcher, "record").contents
 
 
 def test_what_was_to_be_looked_at_still_is_when_somebody_stops_a_vm_meanwhile(world: World) -> None:
