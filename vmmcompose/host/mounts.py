@@ -91,7 +91,8 @@ def note_mount(mount: Mount, info_path: PathLike, digest: str) -> None:
         HostError: it could not be written.
     """
     content = {**asdict(mount), "digest": digest}
-    del content["tag"]
+    for key in ("tag", "target"):  # the image is the same wherever the guest has it
+        del content[key]
     write_atomic(info_path, json.dumps(content, sort_keys=True).encode(), mode=0o644)
 
 
