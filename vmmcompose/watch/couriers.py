@@ -36,6 +36,8 @@ how long none must come while that is found out.
 """
 LONGEST_S = 1.0
 """How long they are waited for at most, where something is written all the time."""
+SHOWN, REMEMBERED = 5, 1000
+"""Of the paths that could not be carried over, how many are told, and how many are known to have been."""
 TOLD_S = 16.0
 """The wait before the next try from which on the user is told: a guest that boots does not answer yet."""
 
@@ -84,6 +86,7 @@ class _Courier(Thread):
         self._condition = Condition()
         self._retry = Retry(first_s=0.5, cap_s=30.0)
         self._failed = False
+        self._skipped: set[str] = set()
 
     def carry(self, paths: Iterable[str], *, whole: bool = False) -> None:
         """These may have changed, or anything."""
@@ -173,6 +176,19 @@ class _Courier(Thread):
                 f"{self._vm}: {self._mount.tag}: both sides changed {path!r}; the guest's is kept beside it"
             )
             self._tell(Notice("sync-conflict", words, self._vm, bad=True))
+        self._say_skipped(report.skipped)
+
+    def _say_skipped(self, skipped: tuple[str, ...]) -> None:
+        """Each once; a guest may have any number of them, so not all are remembered."""
+        news = [text for text in skipped if text not in self._skipped]
+        if len(self._skipped) > REMEMBERED:
+            self._skipped.clear()
+        self._skipped.update(news)
+        if news:
+            lines = [ascii(text)[1:-1] for text in news[:SHOWN]]
+            lines += [f"and {len(news) - SHOWN} more"] if len(news) > SHOWN else []
+            words = f"{self._vm}: {self._mount.tag}: not carried over"
+            self._tell(Notice("sync-skipped", words, self._vm, tuple(lines), bad=True))
 
     def _lost(self, error: VmmError) -> None:
         """Tells it once, and waits before the next try. A new connection begins with a comparison of everything."""

@@ -51,14 +51,16 @@ class Guest:
 
     def full(self) -> Report:
         self._check()
+        report = self.report
         self.arrived.append(("everything",))
-        return self.report
+        return report
 
     def push(self, changed: Collection[str]) -> Report:
         self.slow.wait(10)
         self._check()
+        report = self.report
         self.arrived.append(tuple(sorted(changed)))
-        return self.report
+        return report
 
     def _check(self) -> None:
         if self.broken:
@@ -214,6 +216,25 @@ def test_what_it_has_to_say_is_said_by_the_thread_that_waits(
 
     eventually(handed_over, "what it said")
     assert told[0].words == "web: site: 2 sent, 1 deleted"
+
+
+def test_what_is_left_out_is_told_once(couriers: Couriers, guest: Guest, told: list[Notice]) -> None:
+    guest.report = Report(skipped=("log\n: it keeps changing", *(f"{number}: a link" for number in range(6))))
+    arranged(couriers, guest)
+    left_out = guest.report
+    for report in (Report(), left_out, Report(sent=1)):
+        guest.report, before = report, len(guest.arrived)
+        change(couriers, "other")
+        eventually(lambda before=before: len(guest.arrived) > before, "the change")  # type: ignore[misc]
+
+    def handed_over() -> bool:
+        if select.select([couriers], [], [], 0)[0]:
+            couriers.hand_over()
+        return [notice.event for notice in told] == ["sync-skipped", "sync"]
+
+    eventually(handed_over, "what it said")
+    assert told[0].lines[:2] == (r"log\n: it keeps changing", "0: a link")
+    assert told[0].lines[-1] == "and 2 more"
 
 
 def test_nothing_is_left_when_it_ends(guest: Guest, told: list[Notice]) -> None:
