@@ -167,7 +167,7 @@ def _verify(context: "Context", desired: Desired, options: Options, emit: Callab
     """
     from vmmcompose.apply import execute
 
-    calm = replace(options, recreate=False, restart=False, restore=None, rebuild_mounts=())
+    calm = replace(options, recreate=False, rebuild=False, restart=False, restore=None, rebuild_mounts=())
     for _ in range(ROUNDS):
         observed = observe(context.settings, desired, context.paths, contents=False)
         left = _plan(context.settings, desired, observed, calm)

@@ -113,6 +113,17 @@ def _() -> None:
     }
 
 
+@rule("`watch`: by path")
+def _() -> None:
+    lower, upper = (
+        "{path: ./a, action: restart}",
+        "{path: ./a, action: rebuild}, {path: ./b, action: restart}",
+    )
+    assert merged(f"{{watch: [{lower}]}}", f"{{watch: [{upper}]}}") == {
+        "watch": [{"path": "./a", "action": "rebuild"}, {"path": "./b", "action": "restart"}]
+    }
+
+
 @rule("Nothing (`null`) over a mapping or a list: it stays")
 def _() -> None:
     assert merged("{env: {A: a}, dns: [1.1.1.1]}", "{env: , dns: ~}") == {

@@ -89,7 +89,7 @@ class PlanCase:
 
     def replan(self, host: SimulatedHost) -> Plan:
         """What is left to do on a host that the plan was applied to; what was asked for once is not again."""
-        calm = replace(self.options, recreate=False, restart=False, rebuild_mounts=())
+        calm = replace(self.options, recreate=False, rebuild=False, restart=False, rebuild_mounts=())
         return plan_for(host, self.desired, calm)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import assert_never
 
 from vmmcompose.apply.context import Context, Progress, now
@@ -171,9 +171,12 @@ def _root_disk(context: Context, name: str) -> Iterator[None]:
 
 
 def delete_disk(context: Context, action: DeleteDisk) -> None:
-    """Deletes a root disk and its sidecar."""
-    for path in (context.paths.disk(action.name), context.paths.disk_info(action.name)):
+    """Deletes a root disk, its sidecar, and what was remembered of files carried to it."""
+    paths = context.paths
+    for path in (paths.disk(action.name), paths.disk_info(action.name)):
         unlink(path)
+    for carried in Path(paths.watch_base(action.name, "")).parent.glob("watch-*.json"):
+        unlink(carried)
 
 
 def write_guest_files(context: Context, action: WriteGuestFiles) -> None:

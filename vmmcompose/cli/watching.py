@@ -19,7 +19,8 @@ from vmmcompose.model.options import Options
 from vmmcompose.model.plan import Plan
 from vmmcompose.model.problem import Problem
 from vmmcompose.model.reading import Reading
-from vmmcompose.watch import Answers, Couriers, Course, Eyes, Notice, Watcher
+from vmmcompose.watch import Answers, Couriers, Course, Eyes, Notice, Watcher, Workshop
+from vmmcompose.watch.eyes import Seen
 
 if TYPE_CHECKING:
     from vmmcompose.cli.progress import Sink
@@ -72,30 +73,46 @@ def keep(invocation: Invocation, reading: Reading, options: Options, manner: Man
 def _stay(invocation: Invocation, watcher: Watcher, eyes: Eyes, leaving: list[int], manner: Manner) -> None:
     from vmmcompose.cli.watchkeys import keys
     from vmmcompose.cli.watchlogs import Logs
+    from vmmcompose.host.provision import run_command
+    from vmmcompose.host.sync.carrying import Carrying
     from vmmcompose.host.sync.session import Session
 
     paths, say = invocation.paths(), partial(_say, invocation, manner)
     logs = Logs(paths, eyes, sys.stdout.buffer, clean=sys.stdout.isatty(), color=color_on())
     couriers, answers = Couriers(paths, say, Session), Answers(paths, say)
+    workshop = Workshop(paths, say, watcher.agenda, Carrying, run_command)
     table = _key_table(watcher, logs, leaving)
-    with logs, couriers, answers, keys(eyes, table, wanted=not manner.as_json) as pressed:
+    with logs, couriers, answers, workshop, keys(eyes, table, wanted=not manner.as_json) as pressed:
         eyes.add(couriers.fileno(), couriers.hand_over)
         eyes.add(answers.fileno(), answers.hand_over)
         if manner.logs:
             logs.switch(watcher.records.values())
-        couriers.arrange(watcher.records, watcher.running)
-        answers.arrange(watcher.records, watcher.running)
-        watcher.on_seen = lambda seen: couriers.changed(seen.trees, overflow="overflow" in seen.triggers)
+        eyes.add(workshop.fileno(), workshop.hand_over)
+        _arrange(watcher, couriers, answers, workshop)
+        watcher.on_seen = lambda seen: _changed(seen, couriers, workshop)
         _hello(invocation, watcher, manner, keyed=pressed)
         while not leaving:
             before = watcher.looks
             watcher.turn()
+            workshop.work(watcher.make)
             if watcher.looks != before:
-                couriers.arrange(watcher.records, watcher.running)
-                answers.arrange(watcher.records, watcher.running)
+                _arrange(watcher, couriers, answers, workshop)
                 logs.follow(watcher.records.values())
                 notify(os.environ, STATUS=_status(watcher))
     notify(os.environ, STOPPING="1")
+
+
+def _arrange(watcher: Watcher, couriers: Couriers, answers: Answers, workshop: Workshop) -> None:
+    assert watcher.project is not None
+    couriers.arrange(watcher.records, watcher.running)
+    answers.arrange(watcher.records, watcher.running)
+    workshop.arrange(watcher.project.desired, watcher.records, watcher.running)
+
+
+def _changed(seen: Seen, couriers: Couriers, workshop: Workshop) -> None:
+    overflow, unwatched = "overflow" in seen.triggers, "timer" in seen.triggers
+    couriers.changed(seen.trees, overflow=overflow)
+    workshop.changed(seen.trees, overflow=overflow, unwatched=unwatched)
 
 
 def _key_table(watcher: Watcher, logs: "Logs", leaving: list[int]) -> dict[str, Callable[[], None]]:

@@ -31,7 +31,7 @@ exec 3<&0 2>&1
 trap : HUP PIPE
 export DEBIAN_FRONTEND="${DEBIAN_FRONTEND:-noninteractive}"
 run() {
-    dir=/run/vmm-provision tries=0
+    dir=/run/$0 tries=0
     mkdir -p /run
     until mkdir -m 700 "$dir" 2>/dev/null; do
         tries=$((tries + 1))
@@ -70,18 +70,19 @@ run "$@"
 printf '\n%s %s\n' "$token" "$?"
 """
 """What runs a script in a guest. Its first bytes of input are the script, and the end of its input ends the script:
-whoever started it is gone. Two never run at once. The last line tells the exit code: a service that the script
-started may hold the connection open, and only a line of the runner's own says that a script has ended.
+whoever started it is gone. Two of one name never run at once. The last line tells the exit code: a service that the
+script started may hold the connection open, and only a line of the runner's own says that a script has ended.
 """
 
 
-def runner(content: str, token: str) -> tuple[str, ...]:
+def runner(content: str, token: str, name: str = "vmm-provision") -> tuple[str, ...]:
     """The command that runs a script in a guest, given its bytes as input; see `_RUNNER`.
 
-    `token` begins the line that tells the exit code; nothing else in the output may look like it.
+    `token` begins the line that tells the exit code; nothing else in the output may look like it. Of scripts with
+    one `name` never two are run at once.
     """
     size = str(len(script_bytes(content)))
-    return ("sh", "-c", _RUNNER, "vmm-provision", token, size, *interpreter(content))
+    return ("sh", "-c", _RUNNER, name, token, size, *interpreter(content))
 
 
 _GUARDED = (

@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 import select
+import shlex
 import subprocess
 from collections import deque
 from collections.abc import Callable
@@ -33,6 +34,7 @@ def run_script(
     *,
     on_line: OnLine,
     check: Callable[[], None],
+    name: str = "vmm-provision",
 ) -> int:
     """Runs a script as root in a guest that answers on SSH, and gives its exit code.
 
@@ -49,7 +51,7 @@ def run_script(
         raise _ended(spec)
     token = secrets.token_hex(16)
     try:
-        with start_in_guest(paths, spec, remote_line(spec, runner(content, token))) as ssh:
+        with start_in_guest(paths, spec, remote_line(spec, runner(content, token, name))) as ssh:
             try:
                 code = _Session(spec, ssh, script_bytes(content), token, on_line).follow(pidfd, check)
             except BaseException:
@@ -59,6 +61,20 @@ def run_script(
             return code
     finally:
         os.close(pidfd)
+
+
+def run_command(
+    paths: Paths,
+    spec: VmSpec,
+    process: Process,
+    command: tuple[str, ...],
+    *,
+    on_line: OnLine,
+    check: Callable[[], None],
+) -> int:
+    """As `run_script` for a command with exactly these arguments; what it leaves running is not waited for."""
+    script = shlex.join(command)
+    return run_script(paths, spec, process, script, on_line=on_line, check=check, name="vmm-watch")
 
 
 def _cut(ssh: subprocess.Popen[bytes]) -> None:
@@ -168,5 +184,5 @@ def _send(descriptor: int, data: bytes) -> bytes:
 
 def _ended(spec: VmSpec) -> DriverError:
     return DriverError(
-        f"VM {spec.vm}: the VM ended while it was provisioned", hint=f"`vmm logs {spec.vm}` shows its console"
+        f"VM {spec.vm}: the VM ended while a script ran in it", hint=f"`vmm logs {spec.vm}` shows its console"
     )

@@ -27,6 +27,12 @@ _OTHER_CONDITIONS = {
     "service_completed_successfully": "did you mean `provisioned`?",
 }
 """Conditions of `depends_on` in compose."""
+_OTHER_ACTIONS = {
+    "sync+restart": "`restart` with a `target` carries the files first",
+    "sync+exec": "`run` with a `target` carries the files first",
+    "exec": "did you mean `run`?",
+}
+"""Actions of `watch` in compose."""
 _YES_AND_NO = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 """Strings that YAML 1.1 took for booleans."""
 
@@ -133,6 +139,7 @@ class SchemaCheck:
         word = str(fault.value).lower()
         known = _OTHER_WORDS.get(word.partition(":")[0], "") if "no" in choices else ""
         known = known or (_OTHER_CONDITIONS.get(word, "") if "healthy" in choices else "")
+        known = known or (_OTHER_ACTIONS.get(word, "") if "rebuild" in choices else "")
         near = self.suggester.nearest(fault.value, choices) if isinstance(fault.value, str) else ""
         message = f"{subject(fault.at)} must be {listed(choices, 'or')}, not {shown(fault.value)}"
         self._add("invalid-choice", fault.at, message, known or (f"did you mean `{near}`?" if near else ""))

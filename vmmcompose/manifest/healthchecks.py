@@ -24,7 +24,7 @@ def healthcheck(value: dict[str, Any], at: At, report: Report) -> Healthcheck | 
         hint = "for example `{tcp: 22}`, `{http: 80/healthz}` or `{command: pg_isready}`"
         report.add("healthcheck", at, f"{subject(at)} has none of {listed(_KINDS, 'and')}", hint)
     http = _part(value, "http", _http, at, report)
-    command = _part(value, "command", _command, at, report)
+    command = _part(value, "command", words, at, report)
     interval = _part(value, "interval", seconds, at, report)
     timeout = _part(value, "timeout", seconds, at, report)
     interval, timeout = (2.0 if interval is None else interval), (60.0 if timeout is None else timeout)
@@ -62,10 +62,15 @@ def _http(value: Any) -> str:  # noqa: ANN401 - all three forms
     return f"{int(found[1])}{found[2] or '/'}"
 
 
-def _command(value: str | list[str]) -> tuple[str, ...]:
-    words = ("sh", "-c", value) if isinstance(value, str) else tuple(value)
-    if any("\x00" in word for word in words):
+def words(value: str | list[str]) -> tuple[str, ...]:
+    """A command's words: a text is for the guest's shell.
+
+    Raises:
+        BadValueError: there is nothing in it that could be run.
+    """
+    found = ("sh", "-c", value) if isinstance(value, str) else tuple(value)
+    if any("\x00" in word for word in found):
         raise BadValueError("control-character", "holds a NUL character")
-    if not words[0].strip() or not words[-1 if isinstance(value, str) else 0].strip():
+    if not found[0].strip() or not found[-1 if isinstance(value, str) else 0].strip():
         raise BadValueError("command", "names no program")
-    return words
+    return found

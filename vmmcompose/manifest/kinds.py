@@ -7,14 +7,14 @@ from typing import Any
 from vmmcompose.manifest import network
 from vmmcompose.manifest.replicas import VARIABLE, filled, marks, replica_name, split
 from vmmcompose.manifest.report import Report, subject
-from vmmcompose.manifest.sections import Section, SectionReader, checked_files, merged
+from vmmcompose.manifest.sections import Section, SectionReader, merged, placed
 from vmmcompose.manifest.source import At
 from vmmcompose.manifest.volumes import User, check_unnumbered
 from vmmcompose.model.desired import Forward
 
 _MERGED = ("env", "labels")
 """Keys of `defaults` that a VM's own do not replace."""
-_PLACED = frozenset(("files", "mounts", "volumes"))
+_PLACED = frozenset(("files", "mounts", "volumes", "watch"))
 """Keys about places in the guest, which must not overlap."""
 _OF_ALL = ("replicas", "profiles", "extends", "update", "lifecycle")
 """Keys about all replicas together."""
@@ -129,9 +129,9 @@ class KindReader:
         defaults = self._numbered_defaults(number) if inherited else self._defaults
         fields = merged([self._host], own, defaults)
         if like is None or _PLACED.intersection((*numbered, *inherited)):
-            fields["files"] = checked_files(fields, own, defaults, self._report)
+            fields |= placed(fields, own, defaults, self._report)
         else:
-            fields["files"] = like.fields["files"]
+            fields |= {key: like.fields[key] for key in ("files", "watch")}
         self._report.replica = 0
         return One(number, own, fields)
 

@@ -164,4 +164,5 @@ RULES: dict[str, ListRule] = {
     "provision": _by_key(_provision),
     "ssh_keys": _by_key(_text),
     "volumes": _by_key(_volume),
+    "watch": _by_key(_path),
 }

@@ -49,15 +49,15 @@ def store_item(text: str, base_dir: str) -> str:
     return store_name(text)
 
 
-def mount_source(text: str, base_dir: str) -> str:
-    """The absolute path of a directory to mount.
+def own_path(text: str, base_dir: str, code: str, hint: str) -> str:
+    """The absolute path of what is to be mounted or watched.
 
     Raises:
-        BadValueError: no path, or one that is not to be copied into a guest.
+        BadValueError: no path, or one of the system's that is not for that.
     """
     path = host_path(text, base_dir)
     if path == "/" or _below(path, _SPECIAL):
-        raise BadValueError("mount-source", f"must not be {quoted(path)}", "mount a directory of your own")
+        raise BadValueError(code, f"must not be {quoted(path)}", hint)
     return path
 
 

@@ -27,6 +27,7 @@ class _Rebasing:
             "ssh_keys": lambda node: _each(node, self._ssh_key),
             "files": lambda node: _each(node, lambda file: _keyed(file, {"source": self._path})),
             "provision": lambda node: _each(node, lambda one: _keyed(one, {"script": self._path})),
+            "watch": lambda node: _each(node, lambda rule: _keyed(rule, {"path": self._path})),
         }
 
     def manifest(self, root: Node) -> Node:

@@ -4,7 +4,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from vmmcompose.manifest import access, dependencies, network, provisioning, storage, values, volumes
+from vmmcompose.manifest import (
+    access,
+    dependencies,
+    network,
+    provisioning,
+    storage,
+    values,
+    volumes,
+    watching,
+)
 from vmmcompose.manifest.healthchecks import healthcheck
 from vmmcompose.manifest.locations import store_item
 from vmmcompose.manifest.pairs import Pairs, pairs
@@ -28,6 +37,7 @@ class Section:
     ports: network.Found = field(default_factory=list)
     depends_on: dependencies.Found = field(default_factory=list)
     volumes: Volumes = field(default_factory=list)
+    watch: watching.Found | None = None
 
     def copy(self) -> "Section":
         """One to which more can be added."""
@@ -66,6 +76,7 @@ class SectionReader:
             "ports": self._ports,
             "depends_on": self._depends_on,
             "volumes": self._volumes,
+            "watch": self._watch,
         }
 
     def read(self, entries: Mapping[str, Any], at: At, begun: Section | None = None) -> Section:
@@ -120,6 +131,9 @@ class SectionReader:
     def _volumes(self, section: Section, value: Any, at: At) -> None:  # noqa: ANN401
         section.volumes = volumes.attachments(value, at, self._report)
 
+    def _watch(self, section: Section, value: Any, at: At) -> None:  # noqa: ANN401
+        section.watch = watching.rules(value, at, self._report, self._base_dir)
+
 
 def merged(layers: Iterable[Mapping[str, Any]], own: Section, defaults: Section) -> dict[str, Any]:
     """Fields of `DesiredVm` that a VM has out of its own section and those below it, lowest first; without files."""
@@ -131,12 +145,14 @@ def merged(layers: Iterable[Mapping[str, Any]], own: Section, defaults: Section)
     return fields
 
 
-def checked_files(
-    fields: Mapping[str, Any], own: Section, defaults: Section, report: Report
-) -> tuple[GuestFile, ...]:
-    """A VM's files, once it is sure that they, its volumes and its mounts are not in each other's way."""
+def placed(fields: Mapping[str, Any], own: Section, defaults: Section, report: Report) -> dict[str, Any]:
+    """A VM's files and rules of `watch`, once it is sure that they, volumes and mounts are not in each other's way."""
     mounts = fields.get("mounts", ())
     volumes.check_targets(own.volumes, mounts, report)
     places = frozenset([*(mount.place for mount in mounts), *(one.target for one, _ in own.volumes)])
     files = own.files if own.files is not None else defaults.files or []
-    return storage.check_files(files, places, report)
+    rules = own.watch if own.watch is not None else defaults.watch or []
+    return {
+        "files": storage.check_files(files, places, report),
+        "watch": watching.check_targets(rules, mounts, [one for one, _ in own.volumes], report),
+    }

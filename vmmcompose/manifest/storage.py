@@ -1,9 +1,10 @@
 """Mounts and files."""
 
 import re
+from collections.abc import Iterable
 from typing import Any, Literal
 
-from vmmcompose.manifest.locations import Places, guest_path, host_path, mount_source, target
+from vmmcompose.manifest.locations import Places, guest_path, host_path, own_path, target
 from vmmcompose.manifest.report import (
     BAD,
     BadValueError,
@@ -49,7 +50,8 @@ def mount(value: Any, base_dir: str) -> Mount:  # noqa: ANN401 - both forms
     if tag.startswith("vmm-"):
         message = f"has the tag {quoted(tag)}; those with `vmm-` belong to vmm itself"
         raise BadValueError("mount-tag", message, inside="tag")
-    return Mount(tag, mount_source(source, base_dir), mode, **more)
+    path = own_path(source, base_dir, "mount-source", "mount a directory of your own")
+    return Mount(tag, path, mode, **more)
 
 
 def _kept_in_step(value: dict[str, Any], mode: str) -> dict[str, Any]:
@@ -59,20 +61,28 @@ def _kept_in_step(value: dict[str, Any], mode: str) -> dict[str, Any]:
         hint = "leave `mode` out; what the guest writes there goes when the host's side changes"
         hint = "leave `mode` out" if sync == "two-way" else hint
         raise BadValueError("mount-sync", f"has `sync: {sync}`, which needs `mode: rw`", hint, inside="sync")
-    ignore = tuple(pattern for pattern in value.get("ignore", ()) if pattern is not BAD)
-    for pattern in ignore:
-        if has_control(pattern):
-            raise BadValueError(
-                "mount-ignore", f"has the pattern {shown(pattern)} with a control character", inside="ignore"
-            )
-        if not pattern.strip() or pattern in ("!", "/"):
-            raise BadValueError(
-                "mount-ignore", f"has the pattern {shown(pattern)}, which matches nothing", inside="ignore"
-            )
+    ignore = patterns(value.get("ignore", ()), "mount-ignore")
     owner = value.get("owner", "")
     if owner:
         _owner(owner)
     return {"sync": sync, "ignore": ignore, "owner": owner}
+
+
+def patterns(values: Iterable[Any], code: str) -> tuple[str, ...]:
+    """Patterns as in gitignore(5), in their order.
+
+    Raises:
+        BadValueError: one of them is none.
+    """
+    found = tuple(pattern for pattern in values if pattern is not BAD)
+    for pattern in found:
+        if has_control(pattern):
+            message = f"has the pattern {shown(pattern)} with a control character"
+            raise BadValueError(code, message, inside="ignore")
+        if not pattern.strip() or pattern in ("!", "/"):
+            message = f"has the pattern {shown(pattern)}, which matches nothing"
+            raise BadValueError(code, message, inside="ignore")
+    return found
 
 
 def mounts(values: list[Any], at: At, report: Report, base_dir: str) -> tuple[Mount, ...]:

@@ -19,6 +19,7 @@ from vmmcompose.model.desired import (
     Mount,
     Provision,
     Volume,
+    WatchRule,
 )
 from vmmcompose.model.peers import Peers, peers_of
 from vmmcompose.model.record import SCHEMA_VERSION, Process, Record
@@ -101,12 +102,21 @@ def desired_from_json(value: Json) -> Desired:
         KeyError, TypeError, ValueError: this was not made by `desired_to_json`.
     """
     vms, inactive = (
-        tuple(DesiredVm(**{**vm, **_nested(vm), "profiles": tuple(vm["profiles"])}) for vm in value[key])
+        tuple(DesiredVm(**{**vm, **_nested(vm), **_of_vms(vm)}) for vm in value[key])
         for key in ("vms", "inactive")
     )
     volumes = tuple(Volume(**volume) for volume in value["volumes"])
     replicas = tuple((vm, int(count)) for vm, count in value["replicas"])
     return Desired(value["project"], vms, value["base_dir"], volumes, inactive, replicas)
+
+
+def _of_vms(value: Json) -> Json:
+    """The fields that a desired VM has and no spec."""
+    rules = (
+        WatchRule(**{**rule, "ignore": tuple(rule["ignore"]), "command": tuple(rule["command"])})
+        for rule in value.get("watch", ())
+    )
+    return {"profiles": tuple(value["profiles"]), "watch": tuple(rules)}
 
 
 def _spec(value: Json, secret: Json) -> VmSpec:

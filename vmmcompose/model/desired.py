@@ -8,6 +8,7 @@ Power = Literal["running", "paused", "stopped", "absent"]
 Condition = Literal["started", "healthy", "provisioned"]
 Restart = Literal["no", "on-failure", "always"]
 Sync = Literal["none", "push", "two-way"]
+WatchAction = Literal["sync", "run", "restart", "rebuild"]
 Protocol = Literal["tcp", "udp"]
 
 CPUS = (1, 32)
@@ -81,6 +82,21 @@ class Provision:
     content: str = ""
     source: str = ""
     """Absolute path of the host file that holds it; empty where the manifest does itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRule:
+    """What `vmm watch` does about a VM when something of the host changes."""
+
+    path: str
+    """Absolute host path of a file or a directory."""
+    action: WatchAction
+    target: str = ""
+    """Absolute guest path that it is carried to; empty where nothing is carried."""
+    ignore: tuple[str, ...] = ()
+    """What does not count, in gitignore's patterns, beside those of the directory's `.vmmignore`."""
+    command: tuple[str, ...] = ()
+    """What `run` runs in the guest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +181,8 @@ class DesiredVm:
     """Its number among them, from 1."""
     max_unavailable: int = 1
     """How many of the replicas may be away at once while they are restarted."""
+    watch: tuple[WatchRule, ...] = ()
+    """In the order of the manifest. No part of what is applied: only `vmm watch` reads them."""
 
 
 KEYS: Mapping[str, str] = {

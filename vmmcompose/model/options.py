@@ -14,6 +14,8 @@ class Options:
     replicas' own, means those too many as well."""
     recreate: bool = False
     """Replace root disks although nothing asks for it."""
+    rebuild: bool = False
+    """The same as a rule of `watch` asks for it, which is the consent to lose those disks, and nothing else."""
     remove_orphans: bool = False
     """Delete VMs of this project that the manifest no longer names."""
     remove_surplus: bool = False

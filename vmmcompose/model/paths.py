@@ -64,6 +64,10 @@ class Paths:
         """What lay in a mount when host and guest were last in step."""
         return self.mount_dir(name) / f"{tag}.base.json"
 
+    def watch_base(self, name: str, rule: str) -> PurePosixPath:
+        """The same for what a rule of `watch` carries to a VM's own disk, with which it goes."""
+        return self.vm_dir(name) / f"watch-{rule}.json"
+
     def volumes(self) -> PurePosixPath:
         """Folder of the projects' folders of volumes."""
         return self.root / "volumes"

@@ -154,7 +154,7 @@ def _options_of(vm: DesiredVm, options: Options, *, named: bool) -> Options:
     """What was asked of the run, for one VM: those that are only depended on are not made anew."""
     own = vm.stop_grace_s if options.grace_s is None else options.grace_s
     if not named:
-        return replace(options, recreate=False, restart=False, restore=None, grace_s=own)
+        return replace(options, recreate=False, rebuild=False, restart=False, restore=None, grace_s=own)
     return replace(options, grace_s=own)
 
 

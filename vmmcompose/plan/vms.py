@@ -167,7 +167,7 @@ def _start(
             more = [Reason("provision", why="its scripts run on the new disk")]
         work.change = replace(work.change, reasons=(*work.change.reasons, *more))
     lost = (
-        work.change.data_loss,
+        "" if options.rebuild else work.change.data_loss,  # the rule is the consent
         mount_loss(spec, index, options),
         following_loss(spec, view, index, built),
         volume_loss(spec, index),
@@ -200,9 +200,10 @@ def _replace_reasons(
         reasons = [r for d in differences if d.cost == "replace" for r in d.reasons]
     else:  # the disk itself tells; the record may hold the intent of a command that never came to it
         reasons = [Reason("image", info.image, spec.image)] if info.image != spec.image else []
-    if options.recreate:
+    if options.recreate or options.rebuild:
         renewed = image is not None and info is not None and info.image_digest != image.digest
-        why = "the image was built anew" if renewed else "asked for with --recreate"
+        asked = "a rule of `watch` asks for it" if options.rebuild else "asked for with --recreate"
+        why = "the image was built anew" if renewed else asked
         reasons.append(Reason(why=why))
     return reasons
 

@@ -19,6 +19,7 @@ Trigger = Literal[
     "timer",
     "retry",
     "back-off",
+    "rule",
 ]
 
 
@@ -42,6 +43,7 @@ CALM: Mapping[Trigger, Calm] = {
     "timer": Calm(0.0, 0.0),
     "retry": Calm(0.0, 0.0),
     "back-off": Calm(0.0, 0.0),
+    "rule": Calm(0.0, 0.0),
 }
 TOGETHER: frozenset[Trigger] = frozenset({"manifest", "mount"})
 """Looked at together, when all of them are calm: a checkout of another branch changes both, file after file."""

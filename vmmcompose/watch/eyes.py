@@ -24,6 +24,8 @@ class Sights:
     """Mounted directories, and what is ignored in them."""
     looked_at: frozenset[str] = frozenset()
     """Those of them that the planner knows by their content."""
+    watched: frozenset[str] = frozenset()
+    """What rules of `watch` name: files, and directories beside those in `trees`."""
     records: str = ""
     """Folder of the records."""
     images: str = ""
@@ -95,7 +97,9 @@ class Eyes:
         """
         self._sights = sights
         missed: set[Trigger] = set()
-        if self._files.set(sights.manifests, sights.trees, filter(None, (sights.records, sights.images))):
+        if self._files.set(
+            sights.manifests | sights.watched, sights.trees, filter(None, (sights.records, sights.images))
+        ):
             missed.add("manifest")
         if not self._see_processes(sights.processes):
             missed.add("death")
@@ -143,8 +147,12 @@ class Eyes:
             seen.triggers.add("manifest")
         if self._sights.looked_at.intersection(changed.trees):
             seen.triggers.add("mount")
+        for file in changed.files & self._sights.watched:
+            seen.trees.setdefault(file, set()).add("")
         for tree, paths in changed.trees.items():
             seen.trees.setdefault(tree, set()).update(paths)
+        if any("" in paths and not os.path.isfile(tree) for tree, paths in seen.trees.items()):
+            seen.triggers.add("record")  # a directory came or went: a look opens the eyes for it
 
     def _see_links(self, seen: Seen) -> None:
         names = netevents.changed_links(self._links)

@@ -1,13 +1,16 @@
 """Which VMs are kept up, and which are left alone: stopped by hand, ended for good, or waiting for their turn."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 
+from vmmcompose.errors import VmmError
 from vmmcompose.host import console
 from vmmcompose.host import process as processes
 from vmmcompose.model.desired import Desired, DesiredVm
+from vmmcompose.model.observed import Observed
 from vmmcompose.model.options import Options
 from vmmcompose.model.paths import Paths
+from vmmcompose.model.plan import Plan
 from vmmcompose.model.record import Process, Record
 from vmmcompose.plan.planner import close_over
 from vmmcompose.watch.notice import Notice, Tell
@@ -33,6 +36,30 @@ def narrowed(desired: Desired, options: Options, held: frozenset[str]) -> Option
     chosen = sorted(close_over(desired, frozenset(options.only))) if options.only else everybody
     only = tuple(name for name in chosen if name not in held)
     return replace(options, only=only, alone=True) if any(vm.name in only for vm in desired.vms) else None
+
+
+class MovedError(VmmError):
+    """Somebody stopped or started VMs meanwhile: judge again."""
+
+
+def expecting(
+    desired: Desired, records: Mapping[str, Record], *, whole: bool
+) -> Callable[[Plan, Observed], None]:
+    """What a plan has to be made from: VMs that are as somebody's hands have left them."""
+    hands = by_hand(desired, records)
+
+    def expect(_plan: Plan, observed: Observed) -> None:
+        now = {r.spec.vm: r for r in observed.records if r.spec.project == desired.project}
+        if not whole and by_hand(desired, now) != hands:
+            raise MovedError("VMs were stopped or started meanwhile")
+
+    return expect
+
+
+def narrowed_to(desired: Desired, options: Options, wanted: Collection[str]) -> Options | None:
+    """The same options for these VMs, as far as they are chosen; None where that leaves none."""
+    everybody = {vm.name for vm in desired.vms} | {kind for kind, _ in desired.replicas}
+    return narrowed(desired, options, frozenset(everybody.difference(wanted))) if wanted else None
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from vmmcompose.errors import HostError, HostUnfit, Interrupted, ManifestInvalid, UsageError, VmmError
@@ -18,8 +18,8 @@ from vmmcompose.model.settings import Settings
 from vmmcompose.watch.agenda import Agenda, Trigger
 from vmmcompose.watch.eyes import Eyes, Seen
 from vmmcompose.watch.images import Renewed
-from vmmcompose.watch.keeping import Keeping, by_hand, narrowed
-from vmmcompose.watch.notice import Notice
+from vmmcompose.watch.keeping import Keeping, MovedError, by_hand, expecting, narrowed, narrowed_to
+from vmmcompose.watch.notice import Notice, Told
 from vmmcompose.watch.reading import read_apart
 from vmmcompose.watch.restarts import Retry
 from vmmcompose.watch.sights import fixed, sights_of
@@ -66,27 +66,6 @@ class Run(Protocol):
         """
 
 
-class _MovedError(VmmError):
-    """Somebody stopped or started VMs meanwhile: judge again."""
-
-
-@dataclass(slots=True)
-class _Told:
-    """What has been said, so that it is said once."""
-
-    words: dict[str, str] = field(default_factory=dict)
-
-    def news(self, about: str, words: str) -> bool:
-        """Whether this was not the last thing said about something."""
-        known = self.words.get(about)
-        self.words[about] = words
-        return known != words
-
-    def over(self, about: str) -> bool:
-        """Whether something had been said, which is over now."""
-        return self.words.pop(about, "") != ""
-
-
 class Watcher:
     """One project that is kept as its manifest says."""
 
@@ -121,7 +100,7 @@ class Watcher:
         self._contents_due = False
         """Whether mounted directories were to be walked, and what was found has not been brought over yet."""
         self._retry = Retry()
-        self._told = _Told()
+        self._told = Told()
 
     def begin(self, *, strict: bool = False) -> None:
         """The first look. Only here a manifest with problems is an error; with `strict` whatever goes wrong is.
@@ -146,10 +125,10 @@ class Watcher:
         """
         due = self.agenda.next()
         self._note(self._eyes.wait(None if due is None else due - self._clock()))
-        triggers = self.agenda.take(self._clock())
+        triggers = tuple(trigger for trigger in self.agenda.take(self._clock()) if trigger != "rule")
         if "timer" in triggers and self._eyes.unwatched:
             triggers = (*triggers, "overflow")  # nobody tells of those: anything may have changed
-            self.on_seen(Seen({"overflow"}))
+            self.on_seen(Seen({"timer", "overflow"}))
         if triggers:
             self._tell(Notice("look", f"looking again: {', '.join(triggers)}"))
             if READ_AGAIN.intersection(triggers):
@@ -206,7 +185,7 @@ class Watcher:
             self._bring(self.project, first=first, quiet=quiet, contents=contents)
         except Interrupted:
             raise
-        except _MovedError:
+        except MovedError:
             for trigger in triggers or ("mount",):
                 self.agenda.note(trigger, self._clock())
         except VmmError as error:
@@ -252,15 +231,8 @@ class Watcher:
         if options is None:
             return
         options = replace(options, contents=contents)
-        hands = by_hand(desired, records)
-
-        def expect(_plan: Plan, observed: Observed) -> None:
-            now = {r.spec.vm: r for r in observed.records if r.spec.project == desired.project}
-            if not whole and by_hand(desired, now) != hands:
-                raise _MovedError("VMs were stopped or started meanwhile")
-
         quiet = quiet or self._keeping.all_crashing(desired, records, held)
-        self._run(project, options, expect, self._wait_for, quiet=quiet)
+        self._run(project, options, expecting(desired, records, whole=whole), self._wait_for, quiet=quiet)
 
     def _wait_for(self, descriptor: int) -> None:
         """While something is done: an edited file goes to the guests all the same."""
@@ -290,6 +262,35 @@ class Watcher:
     def _read_records(self, desired: Desired) -> dict[str, Record]:
         found, _ = record_files.read_records(self._paths)
         return {record.spec.vm: record for record in found if record.spec.project == desired.project}
+
+    def make(self, asked: Mapping[str, bool]) -> None:
+        """Restarts VMs as their rules ask for it; those that are True get a new disk. Once, whatever comes of it.
+
+        Raises:
+            Interrupted: Ctrl-C meanwhile.
+        """
+        assert self.project is not None
+        desired = self.project.desired
+        records = self._read_records(desired)
+        there = records.keys() - by_hand(desired, records)
+        for rebuild in (False, True):
+            wanted = {vm for vm, anew in asked.items() if anew == rebuild and vm in there}
+            options = narrowed_to(desired, self._course.options, wanted)
+            if options is None:
+                continue
+            options = replace(options, restart=not rebuild, rebuild=rebuild)
+            expect = expecting(desired, records, whole=False)
+            try:
+                self._run(self.project, options, expect, self._wait_for, quiet=False)
+            except Interrupted:
+                raise
+            except VmmError as error:
+                what = "new disk" if rebuild else "restart"
+                self._say(
+                    "rule-failed", error, f"no {what} of {', '.join(sorted(wanted))} until the next change"
+                )
+        self.looks += 1
+        self._see()
 
     def _say(self, event: str, error: VmmError, more: str) -> None:
         lines: Sequence[str] = error.hint.splitlines()

@@ -1,7 +1,7 @@
 """What the user is told by the loop."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from vmmcompose.model.problem import Problem
 
@@ -21,3 +21,20 @@ class Notice:
 
 
 Tell = Callable[[Notice], None]
+
+
+@dataclass(slots=True)
+class Told:
+    """What has been said, so that it is said once."""
+
+    words: dict[str, str] = field(default_factory=dict)
+
+    def news(self, about: str, words: str) -> bool:
+        """Whether this was not the last thing said about something."""
+        known = self.words.get(about)
+        self.words[about] = words
+        return known != words
+
+    def over(self, about: str) -> bool:
+        """Whether something had been said, which is over now."""
+        return self.words.pop(about, "") != ""

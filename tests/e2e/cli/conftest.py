@@ -49,6 +49,17 @@ def replicas() -> Iterator[Lab]:
 
 
 @pytest.fixture
+def develop() -> Iterator[Lab]:
+    """The develop example, not up yet."""
+    missing = missing_for_guests()
+    if missing:
+        pytest.skip(missing)
+    with Lab("develop") as lab:
+        shutil.copytree(EXAMPLES / "develop", lab.project, dirs_exist_ok=True)
+        yield lab
+
+
+@pytest.fixture
 def stand_in() -> Iterator[Lab]:
     """A host with a kernel of a few bytes and an empty image, whose VMs Firecracker's stand-in runs."""
     with Lab() as lab:

@@ -3,7 +3,8 @@
 import json
 
 import pytest
-from lab import Lab
+from lab import Lab, eventually
+from watching import watching
 
 pytestmark = [pytest.mark.root, pytest.mark.guest]
 
@@ -50,3 +51,22 @@ def test_replicas_have_their_own_ports_and_pages_and_the_volume_outlives_its_vm(
     assert replicas.vmm("exec", "web", "--", "hostname").stdout == "web-1\n"
     replicas.vmm("down")
     assert json.loads(replicas.vmm("ps", "--json").stdout)["vms"] == []
+
+
+def test_develop_makes_its_page_of_what_is_edited(develop: Lab) -> None:
+    def page() -> list[str]:
+        return develop.get("http://127.0.0.1:8084/").splitlines()
+
+    develop.vmm("up")
+    with watching(develop) as watch:
+        eventually(lambda: page() == ["installed", "first page"], "the first page", 60)
+        (develop.project / "pages/2.txt").write_text("second page\n")
+        eventually(lambda: page() == ["installed", "first page", "second page"], "the second page", 30)
+        assert watch.named("output")[-1]["detail"] == "web: 2 pages"
+        watch.calm()
+        mark = watch.mark()
+        with (develop.project / "install.sh").open("a") as script:
+            script.write("echo more >>/srv/greeting\n")
+        watch.until("run-done", mark, timeout_s=120)
+        assert page() == ["installed", "more", "first page", "second page"]
+    develop.vmm("down")

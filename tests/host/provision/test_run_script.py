@@ -123,7 +123,7 @@ def test_scripts_over_a_real_connection(answers: dict[str, Any]) -> None:
     assert seconds < 10
     assert answers["cut_gone"]
     lines, error, seconds = answers["vmm"]
-    assert "the VM ended while it was provisioned" in error
+    assert "the VM ended while a script ran in it" in error
     assert answers["vmm_gone"]
     lines, error, seconds = answers["lost"]
     assert "the connection ended before the script did" in error

@@ -24,6 +24,7 @@ from vmmcompose.model.desired import (
     Mount,
     Provision,
     Volume,
+    WatchRule,
 )
 from vmmcompose.model.paths import tap_name
 from vmmcompose.model.peers import peers_of
@@ -69,6 +70,7 @@ SHARED: dict[str, st.SearchStrategy[Any]] = {
             st.sampled_from(("none", "push", "two-way")),
             tuples(TEXT),
             TEXT,
+            st.one_of(st.just(""), PATHS),
         )
     ),
     "ports": tuples(
@@ -127,6 +129,16 @@ VMS = st.builds(
     DesiredVm,
     name=NAMES,
     ip=st.one_of(st.just(""), ADDRESSES),
+    watch=tuples(
+        st.builds(
+            WatchRule,
+            PATHS,
+            st.sampled_from(("sync", "run", "restart", "rebuild")),
+            TEXT,
+            tuples(TEXT),
+            tuples(TEXT),
+        )
+    ),
     hypervisor=TEXT,
     power=st.sampled_from(("running", "stopped", "absent")),
     profiles=tuples(TEXT),

@@ -42,12 +42,16 @@ class Sides:
 class Mirror:
     """Carries changes. `two_way` also takes those of the guest; else what the host has counts."""
 
-    def __init__(self, tree: Tree, channel: Channel, base: Base, vm: str, *, two_way: bool) -> None:
+    def __init__(
+        self, tree: Tree, channel: Channel, base: Base, vm: str, *, two_way: bool, alone: bool = True
+    ) -> None:
         self._tree = tree
         self._channel = channel
         self._base = base
         self._vm = vm
         self._two_way = two_way
+        self._alone = alone
+        """Whether a folder there is nobody else's, so that it goes with all that it holds."""
         self._puller = Puller(tree, channel, base, vm)
         self._whole = False
         """Whether both sides have been compared, so that `base` says what the guest has."""
@@ -101,7 +105,9 @@ class Mirror:
     def _sides(self) -> Sides:
         looked = time.time_ns()
         host = self._tree.scan()
-        return Sides(host, self._guest([syncscript.LIST]), looked)
+        only = self._tree.only
+        texts = [syncscript.LIST] if only is None else syncscript.look_at(only)
+        return Sides(host, self._guest(texts), looked)
 
     def _guest(self, texts: Iterable[str]) -> Packed:
         found, rules = Packed(), self._tree.rules
@@ -171,8 +177,12 @@ class Mirror:
             self._base.put(path, entry)
         if self._two_way:
             sending.delete_known(self._channel, gone)
-        else:
+        elif self._alone:
             sending.delete(self._channel, _topmost(gone))
+        else:
+            known = self._base.entries
+            below = {path: known[path] for top in gone for path in self._base.below(top)}
+            sending.delete_known(self._channel, {**gone, **below})
         for path in gone:
             self._base.forget(path)
         self._pending |= set(sent.torn)

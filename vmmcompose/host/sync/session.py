@@ -25,6 +25,7 @@ class Session:
         self._paths = paths
         self._spec = spec
         self._mount = mount
+        self._base_file = paths.mount_base(spec.name, mount.tag)
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -36,13 +37,10 @@ class Session:
         """
         mount, spec = self._mount, self._spec
         with ExitStack() as stack:
-            tree = Tree(mount.source, mount.ignore, owner_of(mount))
-            self._tree = stack.enter_context(tree)
+            tree = stack.enter_context(self._tree())
             self.channel = stack.enter_context(Channel(self._argv, mount.place, spec.vm))
-            self._require_mounted()
-            self._base = read_base(self._paths.mount_base(spec.name, mount.tag))
-            two_way = mount.sync == "two-way"
-            self._mirror = Mirror(tree, self.channel, self._base, spec.vm, two_way=two_way)
+            self._base = read_base(self._base_file)
+            self._mirror = self._meet(tree)
             self._stack = stack.pop_all()
         return self
 
@@ -92,6 +90,16 @@ class Session:
         """What differs, and who changed it. Raises as `full`."""
         return self._mirror.diff()
 
+    def _tree(self) -> Tree:
+        """The host's side."""
+        return Tree(self._mount.source, self._mount.ignore, owner_of(self._mount))
+
+    def _meet(self, tree: Tree) -> Mirror:
+        """What compares both sides, once the guest's is there."""
+        self._require_mounted()
+        two_way = self._mount.sync == "two-way"
+        return Mirror(tree, self.channel, self._base, self._spec.vm, two_way=two_way)
+
     def _argv(self, command: tuple[str, ...]) -> list[str]:
         return batch_argv(self._paths, self._spec, remote_line(self._spec, command))
 
@@ -109,5 +117,5 @@ class Session:
         if not self._base.changed:
             return
         self.channel.ask(syncscript.FLUSH)
-        write_base(self._paths.mount_base(self._spec.name, self._mount.tag), self._base.entries)
+        write_base(self._base_file, self._base.entries)
         self._base.changed = False

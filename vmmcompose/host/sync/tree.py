@@ -27,6 +27,8 @@ class Tree:
         self, source: str, patterns: tuple[str, ...] = (), owner: tuple[int, int] | None = None
     ) -> None:
         self._named = source
+        self.only: tuple[str, ...] | None = None
+        """The only paths there can be; None for whatever lies in the directory."""
         self._patterns = patterns
         self._owner = owner
         self.source, self.root = self._open()

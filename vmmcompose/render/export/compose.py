@@ -44,6 +44,7 @@ LOST = {
         "containers are not provisioned when they run", "put what the scripts do into the image's Dockerfile"
     ),
     "prevent_delete": Loss("compose has nothing like it"),
+    "watch": Loss("its rules are for `vmm watch`", "a service with `build` may have `develop.watch`"),
 }
 
 

@@ -46,6 +46,7 @@ LOST = {
     "ip": Loss("pods get their addresses from the cluster", "the VM's Service gives it a name"),
     "depends_on": Loss("KubeVirt starts VMs at once", "let the guest wait for the other one's name"),
     "max_unavailable": Loss("each replica is a VM of its own", "change one after another"),
+    "watch": Loss("its rules are for `vmm watch`"),
 }
 
 

@@ -55,6 +55,7 @@ LOST = {
     "ip": Loss("Nomad's services tell where a VM is"),
     "depends_on": Loss("Nomad starts groups at once", "let the guest wait for the service"),
     "prevent_delete": Loss("Nomad has nothing like it"),
+    "watch": Loss("its rules are for `vmm watch`"),
 }
 
 

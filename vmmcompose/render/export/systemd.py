@@ -25,6 +25,7 @@ LOST = {
         "systemd sees `vmm start` end, not the guest, so the units say nothing of it",
         "vmm itself keeps to it: `vmm watch`",
     ),
+    "watch": Loss("the units start VMs and watch nothing", "`vmm watch` as a service: docs/watch.md"),
 }
 
 
@@ -86,4 +87,6 @@ def _unit(project: str, vm: DesiredVm, names: set[str], installation: Installati
     return File(_name(project, vm.name), "\n".join(lines))
 
 
-TARGET = Target(_write, DECLARED - {"restart", "profiles"}, frozenset({"profiles"}), LOST, refers=True)
+TARGET = Target(
+    _write, DECLARED - {"restart", "profiles", "watch"}, frozenset({"profiles"}), LOST, refers=True
+)
