@@ -1,9 +1,11 @@
-"""A thousand small files and one edit into a real guest: `vmm`'s mounts next to rsync over the same SSH.
+"""Small files, one edit and a big file into a real guest: `vmm`'s mounts next to rsync, and cat, over the same SSH.
 
 rsync and its libraries are copied into the guest first, as the image `tiny` has none. Run by hand, as root:
-`VMM_TEST_STORE=… .venv/bin/python benchmarks/mount_sync.py`. Prints seconds, and ratios to rsync in the same run.
+`VMM_TEST_STORE=… .venv/bin/python benchmarks/mount_sync.py`. Prints seconds, and ratios to rsync in the same run; for
+the big file also the guest's CPU, which other load does not change.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -12,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "fakes"))
@@ -25,12 +28,12 @@ from vmmcompose.model.paths import Paths
 from vmmcompose.model.record import Record
 
 MANIFEST = """
-defaults: {image: tiny, memory: 192MiB, disk: 128MiB}
+defaults: {image: tiny, memory: 384MiB, disk: 1GiB}
 vms:
   web:
     mounts: ["./site:site"]
 """
-FILES, EDITS = 1000, 20
+FILES, EDITS, BIG_MIB = 1000, 20, 200
 
 
 def timed(action: Callable[[], object]) -> float:
@@ -81,10 +84,10 @@ def measure(lab: Lab, site: Path, remote: str) -> None:
     paths = Paths(PurePosixPath(lab.data))
     record = read_record(paths, "lab-web")
     assert isinstance(record, Record)
-    login = batch_argv(paths, record.spec, "")[:-2]
+    login = batch_argv(paths, record.spec, "")[:-1]
 
     def rsync() -> None:
-        shell = shlex.join(login[:-1])
+        shell = shlex.join(login[:-2])
         argv = ("rsync", "-a", "--delete", "--exclude=/lost+found", f"--rsync-path={remote}", "-e", shell)
         subprocess.run((*argv, f"{site}/", f"{record.spec.ip}:/opt/copy"), check=True)
 
@@ -104,6 +107,36 @@ def measure(lab: Lab, site: Path, remote: str) -> None:
             ours.append(timed(lambda: session.push({"part 3/3.txt"})))
             theirs.append(timed(rsync))
         show("one edit (median)", statistics.median(ours), statistics.median(theirs))
+        with (site / "big").open("wb") as file:
+            for _ in range(BIG_MIB):
+                file.write(os.urandom(1 << 20))
+        pid = record.process.pid if record.process else 0
+        spent = [guest_cpu_s(pid)]
+        taken = []
+        for action in (
+            lambda: session.push({"big"}),
+            rsync,
+            lambda: cat(site / "big", [*login, "cat >/dev/null"]),
+        ):
+            taken.append(timed(action))
+            spent.append(guest_cpu_s(pid))
+        show(f"one file of {BIG_MIB} MiB", *taken[:2])
+        cpu = [later - before for before, later in pairwise(spent)]
+        print(
+            f"  CPU of the guest: vmm {cpu[0]:.1f} s, rsync {cpu[1]:.1f} s; cat {cpu[2]:.1f} s, in {taken[2]:.1f} s"
+        )
+
+
+def cat(path: Path, argv: list[str]) -> None:
+    """Sends a file, and does nothing with it there."""
+    with path.open("rb") as file:
+        subprocess.run(argv, stdin=file, check=True)
+
+
+def guest_cpu_s(pid: int) -> float:
+    """Seconds of CPU that a VM has taken."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
 
 
 def show(what: str, ours: float, theirs: float) -> None:
