@@ -4,10 +4,12 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from vmmcompose.guest.ignoring import Rules
 from vmmcompose.host.files import PathLike, failed
-from vmmcompose.host.sync.tree import Tree
+
+if TYPE_CHECKING:
+    from vmmcompose.guest.ignoring import Rules
 
 _BLOCK = 4096
 _SHORT_LINK = 59
@@ -101,7 +103,9 @@ class Walk:
                 yield name, status, link
 
 
-def _rules(folder: PathLike, ignore: tuple[str, ...]) -> Rules:
+def _rules(folder: PathLike, ignore: tuple[str, ...]) -> "Rules":
+    from vmmcompose.host.sync.tree import Tree  # most projects have no directory to walk
+
     with Tree(os.path.realpath(folder), ignore) as tree:
         return tree.rules
 
