@@ -67,6 +67,8 @@ class _Asking(Thread):
             return
         except VmmError as error:
             verdict = _Verdict(spec, self.process, "unhealthy", error.message, error.hint)
+        except Exception as error:  # noqa: BLE001 - no traceback reaches a user
+            verdict = _Verdict(spec, self.process, "unhealthy", f"unexpected {type(error).__name__}: {error}")
         else:
             verdict = _Verdict(spec, self.process, "healthy", f"{spec.vm}: {waited.detail}")
         if not self.cancelled.is_set():

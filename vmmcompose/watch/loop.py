@@ -1,11 +1,11 @@
 """The loop of `vmm watch`: wait, see what is due, look again. What it knows of the host is read anew at each look."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from vmmcompose.errors import HostError, HostUnfit, Interrupted, ManifestInvalid, UsageError, VmmError
+from vmmcompose.errors import HostUnfit, Interrupted, VmmError
 from vmmcompose.host import records as record_files
 from vmmcompose.loading import Project, load_project, paths_of
 from vmmcompose.model.desired import Desired
@@ -154,7 +154,9 @@ class Watcher:
         assert self.project is not None
         try:
             project = self._read()
-        except (ManifestInvalid, UsageError, HostError) as error:
+        except Interrupted:
+            raise
+        except VmmError as error:
             if self._told.news("manifest", repr((error.message, error.problems))):
                 self._say("manifest-invalid", error, "the last good state is kept")
             return
@@ -293,8 +295,5 @@ class Watcher:
         self._see()
 
     def _say(self, event: str, error: VmmError, more: str) -> None:
-        lines: Sequence[str] = error.hint.splitlines()
-        notice = Notice(
-            event, f"{error.message}; {more}", hint="\n".join(lines), problems=error.problems, bad=True
-        )
-        self._tell(notice)
+        words = f"{error.message}; {more}"
+        self._tell(Notice(event, words, hint=error.hint, problems=error.problems, bad=True))

@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 from guest_spec import SPEC
 
-from vmmcompose.errors import HostError, HostUnfit
+from vmmcompose.errors import HostError, HostUnfit, VmmError
 from vmmcompose.host.records import read_records, write_record
 from vmmcompose.loading import Project, paths_of
 from vmmcompose.model.observed import Observed
@@ -139,3 +139,17 @@ def test_what_was_to_be_looked_at_still_is_when_somebody_stops_a_vm_meanwhile(wo
     look(world, watcher, "mount")
     again = next_run(world, watcher)
     assert (again.contents, again.only) == (True, ("db",))
+
+
+@pytest.mark.parametrize("error", [HostUnfit("no"), VmmError("unexpected MemoryError: ")])
+def test_whatever_hinders_reading_the_manifest_the_last_good_state_is_kept(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: VmmError
+) -> None:
+    watcher = world.watcher()
+    watcher.begin()
+    with monkeypatch.context() as broken:
+        broken.setattr("vmmcompose.watch.loop.read_apart", lambda *_: (set(), error))
+        look(world, watcher, "manifest")
+    assert world.told[-1].event == "manifest-invalid"
+    look(world, watcher, "manifest")
+    assert world.told[-1].event == "manifest-good"
