@@ -110,13 +110,13 @@ class Couriers:
         self._write()
 
     def arrange(self, records: Mapping[str, Record], running: Mapping[str, Process]) -> None:
-        """A courier for each `sync` mount of a VM that runs, and no others."""
+        """A courier for each `sync` mount of a VM that runs, and no others: one that is paused cannot answer."""
         self._write()
         wanted = {
             (vm, mount, process): records[vm].spec
             for vm, process in running.items()
             for mount in records[vm].spec.mounts
-            if mount.sync != "none"
+            if mount.sync != "none" and records[vm].state != "paused"
         }
         for key in self._couriers.keys() - wanted.keys():
             self._couriers.pop(key).stop()

@@ -195,6 +195,14 @@ def test_a_vm_that_stopped_and_one_that_was_started_anew(couriers: Couriers, gue
     assert len(guest.arrived) == 2
 
 
+def test_a_vm_that_is_paused_is_not_waited_for(couriers: Couriers, guest: Guest) -> None:
+    arranged(couriers, guest)
+    couriers.arrange({"web": replace(record(), state="paused")}, {"web": PROCESS})
+    eventually(lambda: guest.open == 0, "none for one that is paused")
+    couriers.arrange({"web": record()}, {"web": PROCESS})
+    eventually(lambda: guest.arrived == [("everything",)] * 2, "everything once it is resumed")
+
+
 def test_mounts_without_sync_are_none_of_its_business(couriers: Couriers, guest: Guest) -> None:
     couriers.arrange({"web": record("none")}, {"web": PROCESS})
     time.sleep(0.1)
