@@ -67,8 +67,10 @@ class Landing:
                 made = os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=folder)
             except OSError:
                 return "something else stands there"
-            os.fchmod(made, entry.mode & _BITS)
-            os.close(made)
+            try:
+                os.fchmod(made, entry.mode & _BITS)
+            finally:
+                os.close(made)
         return ""
 
     def make_link(self, path: str, entry: Entry) -> str:
