@@ -21,6 +21,7 @@ from vmmcompose.model.desired import (
     Mount,
     Provision,
     Volume,
+    WatchRule,
 )
 from vmmcompose.model.units import command_line
 from vmmcompose.render.export import TARGETS, Installation, export
@@ -42,6 +43,7 @@ SET = {
     "depends_on": (Dependency("other"),),
     "env": (("A", "1"),),
     "files": (GuestFile("/etc/a", "a"),),
+    "watch": (WatchRule("/srv/a", "restart"),),
     "provision": (Provision("a", "true"),),
     "restart": "no",
     "prevent_delete": True,
