@@ -12,6 +12,7 @@ import pytest
 from sync_lab import SyncLab, calm
 
 from vmmcompose.errors import HostError, NoSpace
+from vmmcompose.guest.listing import Entry
 from vmmcompose.host.sync.base import Base
 from vmmcompose.host.sync.channel import Channel
 from vmmcompose.host.sync.landing import Landing, stays_inside
@@ -119,10 +120,37 @@ def test_what_is_kept_from_the_guest_stays_the_hosts_word(lab: SyncLab, change: 
     assert not (lab.guest / "secret").exists()
 
 
-def test_rules_that_the_guest_makes_stay_there(lab: SyncLab) -> None:
-    (lab.guest / ".vmmignore").write_text("*")
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_rules_that_the_guest_makes_stay_there(lab: SyncLab, kind: str) -> None:
+    if kind == "file":
+        (lab.guest / ".vmmignore").write_text("*")
+    else:
+        (lab.guest / ".vmmignore" / "x").mkdir(parents=True)
     assert pull(lab).fetched == pull(lab, two_way=True).fetched == 0
     assert list(lab.host.iterdir()) == []
+
+
+def test_what_is_half_there_has_no_name(tmp_path: Path) -> None:
+    """Whoever is killed meanwhile leaves nothing behind."""
+    probe = tmp_path / "probe"
+    try:
+        os.close(os.open(tmp_path, os.O_WRONLY | os.O_TMPFILE))
+    except OSError:
+        pytest.skip("this file system knows no files without a name")
+    seen: list[list[str]] = []
+
+    class Guest:
+        def receive(self, size: int) -> bytes:
+            seen.append(os.listdir(tmp_path))
+            return bytes(size)
+
+    with Tree(str(tmp_path)) as tree:
+        entry = Entry(0o100640, 700_000, 5_000_000_000)
+        for _ in range(2):
+            assert Landing(tree).put_file("probe", entry, Guest(), 700_000) == ""
+    assert (probe.stat().st_size, probe.stat().st_mode, probe.stat().st_mtime) == (700_000, 0o100640, 5)
+    assert seen[0] == []
+    assert seen[-1] == os.listdir(tmp_path) == ["probe"]
 
 
 def test_a_host_that_is_full_says_so(lab: SyncLab) -> None:

@@ -24,6 +24,8 @@ from vmmcompose.host.sync.tree import Tree
 _READ = 1 << 18
 _BITS = 0o777
 _NAME_BYTES = 255
+_NO_TMPFILE = (errno.EOPNOTSUPP, errno.EISDIR, errno.ENOENT, errno.EINVAL)
+"""What file systems and kernels say that know no files without a name (open(2))."""
 _NO_FOLDER = {
     errno.ENOENT: "its folder is not there",
     errno.ENOTDIR: "its folder is none",
@@ -97,13 +99,14 @@ class Landing:
                 _skip(source, size)
                 return name
             temp = _temporary()
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            file = os.open(temp, flags, 0o600, dir_fd=folder)
+            file, named = _make_file(folder, temp)
             try:
                 _fill(file, source, size)
                 os.fchown(file, *self._owner_of(folder, name))
                 os.fchmod(file, entry.mode & _BITS)
                 os.utime(file, ns=(entry.mtime_ns, entry.mtime_ns))
+                if not named:
+                    os.link(f"/proc/self/fd/{file}", temp, dst_dir_fd=folder, follow_symlinks=True)
             except BaseException:
                 with suppress(OSError):
                     os.unlink(temp, dir_fd=folder)
@@ -181,6 +184,17 @@ def stays_inside(path: str, target: str) -> bool:
 
 def _temporary() -> str:
     return f"{STAGING}{secrets.token_hex(6)}"
+
+
+def _make_file(folder: int, temp: str) -> tuple[int, bool]:
+    """A file to write to, and whether it has its name already: without one nothing is left of it if we are killed."""
+    try:
+        return os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600, dir_fd=folder), False
+    except OSError as error:
+        if error.errno not in _NO_TMPFILE:
+            raise
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(temp, flags, 0o600, dir_fd=folder), True
 
 
 def _rename(folder: int, temp: str, name: str) -> str:

@@ -62,7 +62,7 @@ class Puller:
         Raises:
             HostError: see `reconcile`.
         """
-        theirs = [one for one in found if one.guest and one.path != FILE]
+        theirs = [one for one in found if one.guest and not _is_rule(one.path)]
         conflicts = tuple(one.path for one in theirs if one.conflict)
         taken = self._take([one for one in theirs if force or not one.conflict], guest, {})
         return _report(taken, () if force else conflicts)
@@ -87,7 +87,7 @@ class Puller:
         split = _Split()
         needed = _above(one.path for one in found if one.host not in {"", "deleted"})
         for one in found:
-            if one.path == FILE:
+            if _is_rule(one.path):
                 split.ours.append(one)
                 continue
             if split.blocked and self._in_blocked(one, guest, split):
@@ -184,6 +184,11 @@ class Puller:
                 self._base.forget(path)
             else:
                 self._base.put(path, entry)
+
+
+def _is_rule(path: str) -> bool:
+    """Whether it says what is left out, or would stand in the way of what does."""
+    return path.partition("/")[0] == FILE
 
 
 def _above(paths: Iterable[str]) -> set[str]:
