@@ -7,10 +7,13 @@ never outside; the last component is never followed.
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from tempfile import TemporaryFile
 
 from vmmcompose.errors import HostError
+from vmmcompose.host.bounded import printed
 from vmmcompose.host.e2fs import output_of, run_tool
 from vmmcompose.host.files import PathLike
 
@@ -59,19 +62,32 @@ def run(
     """Runs a script; gives what it printed, echo of the commands included, and its complaints in order.
 
     Raises:
-        HostError: a command is too long.
+        HostError: a command is too long, or what it reads has no end.
     """
     lines = [os.fsencode(command) for command in commands]
     if any(len(line) > _LINE_LIMIT for line in lines):
         raise HostError("a guest path is too long", hint="paths in a guest may have 4095 bytes")
     mode = ["-w"] if write else ["-c"]
     script = b"\n".join(lines) + b"\n"
-    result = run_tool(["debugfs", *mode, "-f", "-", os.fspath(image)], stdin=script, fds=fds)
+    argv = ["debugfs", *mode, "-f", "-", os.fspath(image)]
+    result = run_tool(argv, stdin=script, fds=fds) if write else _run_bounded(argv, script, fds)
     complaints = result.stderr.decode("utf-8", "surrogateescape").splitlines()
     found = [line.strip() for line in complaints if line.strip() and not re.match(r"debugfs \d", line)]
     if result.returncode != 0 and not found:
         found.append(f"debugfs ended with {result.returncode}")
     return result.stdout, found
+
+
+def _run_bounded(
+    argv: Sequence[str], script: bytes, fds: Sequence[int]
+) -> subprocess.CompletedProcess[bytes]:
+    """A hostile image may hold files and folders that have a block of it a thousand million times."""
+    with TemporaryFile() as commands:
+        commands.write(script)
+        commands.seek(0)
+        with output_of(argv, stdin=commands, stderr=subprocess.PIPE, fds=fds) as tool:
+            out, err = printed(tool, f"the file system in {argv[-1]}")
+            return subprocess.CompletedProcess(argv, tool.returncode, out, err)
 
 
 def echo(command: str) -> bytes:

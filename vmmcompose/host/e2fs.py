@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from vmmcompose.errors import HostError, HostUnfit
 from vmmcompose.host.files import PathLike, failed
@@ -164,7 +165,13 @@ def run_tool(
         )
 
 
-def output_of(argv: Sequence[str]) -> "subprocess.Popen[bytes]":
+def output_of(
+    argv: Sequence[str],
+    *,
+    stdin: IO[bytes] | int = subprocess.DEVNULL,
+    stderr: int = subprocess.DEVNULL,
+    fds: Sequence[int] = (),
+) -> "subprocess.Popen[bytes]":
     """A tool that is running, for what is too much to wait for; it prints into a pipe, and complains to nobody.
 
     Raises:
@@ -173,10 +180,11 @@ def output_of(argv: Sequence[str]) -> "subprocess.Popen[bytes]":
     with _tool_errors(argv[0]):
         return subprocess.Popen(
             argv,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=stderr,
             env=_environment(),
+            pass_fds=fds,
             process_group=0,
         )
 
