@@ -77,6 +77,9 @@ class _Way:
         self.guest.done.append(f"all of {os.path.basename(self.rule.path)}")
         return self.guest.first
 
+    def keep(self) -> None:
+        """Nothing is remembered."""
+
     def push(self, changed: Collection[str]) -> Report:
         self.guest.carried.wait(10)
         self.guest.done.append(f"{', '.join(sorted(changed))} of {os.path.basename(self.rule.path)}")

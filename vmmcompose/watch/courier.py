@@ -30,6 +30,9 @@ class Way(Protocol):
     def push(self, changed: Collection[str]) -> Report:
         """Transfers what may have changed."""
 
+    def keep(self) -> None:
+        """Remembers what is in step beyond a crash."""
+
 
 class Courier(Thread):
     """Connects, compares, and carries what it is told of, until it is told to stop."""

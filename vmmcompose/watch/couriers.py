@@ -65,13 +65,14 @@ class _MountCourier(Courier):
 
     def _rest(self, way: Way) -> None:
         if self._unnoted:
-            self._note()
+            self._note(way)
         else:
             self._said(way.full())
 
-    def _note(self) -> None:
+    def _note(self, way: Way) -> None:
         """The directory as it is now has been carried over, if nothing of it turns out to have changed meanwhile."""
         self._unnoted = False
+        way.keep()
         try:
             digest = source_digest(self._mount.source, self._mount.ignore)
         except HostError:  # whoever walks it next tells

@@ -90,11 +90,18 @@ def test_an_edit_is_served_within_a_second_and_so_are_a_rename_and_a_deletion(ho
         assert not watch.named("sync-failed")
 
 
-def test_a_guest_that_was_killed_has_what_was_saved_meanwhile(host: Lab) -> None:
+def test_a_guest_that_was_killed_has_what_was_saved_meanwhile_and_not_what_was_deleted(host: Lab) -> None:
     site = host.project / "site"
     with watching(host) as watch:
+        (site / "gone.html").write_text("sent while it ran")
         in_step(watch)
+
+        def settled() -> bool:
+            return host.vmm("plan", "--no-wait", "--detailed-exitcode", code=None).returncode == 0
+
+        eventually(settled, "what was sent is noted")
         os.kill(host.pid("web"), 9)
+        (site / "gone.html").unlink()
         (site / "index.html").write_text("while it was away")
         watch.until("ended", timeout_s=120)  # compared once the guest is up
 
@@ -105,6 +112,7 @@ def test_a_guest_that_was_killed_has_what_was_saved_meanwhile(host: Lab) -> None
                 return False  # it boots
 
         eventually(served, "the page after a crash", 120)
+        assert page(host, "gone.html") == "404"
 
 
 def test_an_edit_is_served_while_another_vm_is_waited_for(host: Lab) -> None:

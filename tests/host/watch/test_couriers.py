@@ -34,6 +34,7 @@ class Guest:
     arrived: list[tuple[str, ...]] = field(default_factory=list)
     open: int = 0
     broken: bool = False
+    kept: int = 0
     slow: threading.Event = field(default_factory=threading.Event)
     report: Report = field(default_factory=Report)
 
@@ -61,6 +62,9 @@ class Guest:
         report = self.report
         self.arrived.append(tuple(sorted(changed)))
         return report
+
+    def keep(self) -> None:
+        self.kept = len(self.arrived)
 
     def _check(self) -> None:
         if self.broken:
@@ -284,6 +288,7 @@ def test_what_is_in_step_is_noted_once_it_is_calm(
             assert noted() == before  # somebody else works on the project
         couriers.arrange({"web": known}, {"web": PROCESS})
         eventually(lambda: noted() == source_digest(site), "the change is noted")
+        assert guest.kept == 2
         write_record(paths, replace(known, process=Process(7, 8, "boot")))
         (site / "index.html").write_text("another VM has another image")
         couriers.changed({str(site): {"index.html"}}, overflow=False)

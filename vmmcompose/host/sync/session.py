@@ -47,7 +47,7 @@ class Session:
     def __exit__(self, *_: object) -> None:
         try:
             with suppress(HostError):  # the next session finds out by itself
-                self._keep()
+                self.keep()
         finally:
             self._stack.close()
 
@@ -62,7 +62,7 @@ class Session:
             HostError: the directory cannot be read, the guest cannot take it, or the connection is gone.
         """
         report = self._mirror.full()
-        self._keep()
+        self.keep()
         return report
 
     def push(self, changed: Collection[str]) -> Report:
@@ -83,12 +83,27 @@ class Session:
             HostError: as `full`, or what the guest sent is not what it was asked for.
         """
         report = self._mirror.pull(force=force)
-        self._keep()
+        self.keep()
         return report
 
     def diff(self) -> Differences:
         """What differs, and who changed it. Raises as `full`."""
         return self._mirror.diff()
+
+    def keep(self) -> None:
+        """Remembers what is in step beyond this session. What was sent and is forgotten would be the guest's own.
+
+        What the guest might still lose in a crash must not be remembered as being there, as it would seem deleted: the
+        guest writes everything to its disk before that.
+
+        Raises:
+            HostError: it cannot, or the connection is gone.
+        """
+        if not self._base.changed:
+            return
+        self.channel.ask(syncscript.FLUSH)
+        write_base(self._base_file, self._base.entries)
+        self._base.changed = False
 
     def _tree(self) -> Tree:
         """The host's side."""
@@ -111,11 +126,3 @@ class Session:
                 f"VM {self._spec.vm}: the guest has not mounted {self._mount.place}",
                 hint=f"vmm exec {self._spec.vm} -- mount {quote(self._mount.place)}",
             ) from error
-
-    def _keep(self) -> None:
-        """What the guest might still lose in a crash must not be remembered as being there: it would seem deleted."""
-        if not self._base.changed:
-            return
-        self.channel.ask(syncscript.FLUSH)
-        write_base(self._base_file, self._base.entries)
-        self._base.changed = False
