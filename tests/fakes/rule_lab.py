@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from guest_spec import SPEC
 from lab import eventually
 
-from vmmcompose.errors import HostError
+from vmmcompose.errors import HostError, NoSpace
 from vmmcompose.model.desired import Desired, DesiredVm, WatchRule
 from vmmcompose.model.mountsync import Report
 from vmmcompose.model.paths import Paths
@@ -33,6 +33,8 @@ class Guest:
     code: int = 0
     lines: tuple[bytes, ...] = ()
     lost: bool = False
+    full: bool = False
+    """Nothing can be carried any more."""
     held: threading.Event = field(default_factory=threading.Event)
     """Commands go on while it is set."""
     carried: threading.Event = field(default_factory=threading.Event)
@@ -73,7 +75,12 @@ class _Way:
     guest: Guest
     rule: WatchRule
 
+    def _check(self) -> None:
+        if self.guest.full:
+            raise NoSpace("no space is left")
+
     def full(self) -> Report:
+        self._check()
         self.guest.done.append(f"all of {os.path.basename(self.rule.path)}")
         return self.guest.first
 
@@ -81,6 +88,7 @@ class _Way:
         """Nothing is remembered."""
 
     def push(self, changed: Collection[str]) -> Report:
+        self._check()
         self.guest.carried.wait(10)
         self.guest.done.append(f"{', '.join(sorted(changed))} of {os.path.basename(self.rule.path)}")
         return Report(sent=len(changed))

@@ -55,7 +55,8 @@ class Courier(Thread):
         self._stopped = False
         self._condition = Condition()
         self._retry = Retry(first_s=0.5, cap_s=30.0)
-        self._failed = False
+        self.failed = False
+        """Whether the user was told that it is out of step."""
         self._skipped: set[str] = set()
 
     def carry(self, paths: Iterable[str], *, whole: bool = False) -> None:
@@ -73,10 +74,10 @@ class Courier(Thread):
             self._condition.notify_all()
 
     def in_step(self) -> bool:
-        """Waits until all that was to be carried has arrived; whether it has, or it was stopped before."""
+        """Waits until all that was to be carried has arrived. Whether it has, or it was stopped or `failed` before."""
         with self._condition:
-            self._condition.wait_for(lambda: self._stopped or not self._behind)
-            return not self._stopped
+            self._condition.wait_for(lambda: self._stopped or self.failed or not self._behind)
+            return not (self._stopped or self.failed)
 
     def run(self) -> None:
         """The thread's body: connects, and again when the connection is lost."""
@@ -137,8 +138,8 @@ class Courier(Thread):
 
     def _said(self, report: Report, *, first: bool = False) -> None:
         self._retry.good()
-        if first and self._failed:
-            self._failed = False
+        if first and self.failed:
+            self.failed = False
             self._tell(Notice("sync-recovered", f"{self._vm}: {self._title} is in step again", self._vm))
         parts = [
             f"{count} {word}"
@@ -174,12 +175,13 @@ class Courier(Thread):
             return
         wait_s = self._retry.failed(0.0)
         full = isinstance(error, NoSpace)
-        if not self._failed and (full or wait_s >= TOLD_S):
-            self._failed = True
+        if not self.failed and (full or wait_s >= TOLD_S):
+            self.failed = True
             words = f"{self._vm}: {self._title} is out of step: {error.message}"
             self._tell(Notice("sync-failed", words, self._vm, hint=error.hint, bad=True))
         with self._condition:
             self._forget()
+            self._condition.notify_all()
             # Another directory in the place of one that was gone is worth a try at once, and what goes or fits as well.
             self._condition.wait_for(
                 lambda: self._stopped or "" in self._changed or (full and self._changed), wait_s

@@ -239,7 +239,8 @@ class Workshop:
         """A thread's body: waits for what is carried, runs commands, and passes the rest on."""
         carrying = [bench.couriers[c] for rule in deed.rules if (c := cargo(rule)) in bench.couriers]
         if not all(courier.in_step() for courier in carrying):
-            self._came.put(lambda: self._again(deed, bench))
+            failed = any(courier.failed for courier in carrying)
+            self._came.put(lambda: self._again(deed, bench, failed=failed))
             return
         for rule in deed.commands:
             if self._closing.is_set():
@@ -258,11 +259,18 @@ class Workshop:
         bench = self._benches.get(vm)
         return bench.record.spec.replica_of if bench is not None else ""
 
-    def _again(self, deed: Deed, bench: Bench) -> None:
-        """Somebody else carries now: the VM was started anew, which is as good, or the rules are others."""
+    def _again(self, deed: Deed, bench: Bench, *, failed: bool) -> None:
+        """Somebody else carries now: the VM was started anew, which is as good, or the rules are others.
+
+        What cannot be carried, of which the user knows, holds up nothing else.
+        """
         self._deeds.over(deed.vm)
         self._restarting.pop(deed.vm, None)
-        if self._benches.get(deed.vm) is bench:
+        if failed:
+            words = f"{deed.vm}: no {deed.action} as what is to be carried before is out of step"
+            hint = "it comes with the next change once that is mended"
+            self._tell(Notice("rule-failed", words, deed.vm, hint=hint, bad=True))
+        elif self._benches.get(deed.vm) is bench:
             self._note(deed.vm, bench, deed.rules, restart=True)
 
     def _check(self) -> None:

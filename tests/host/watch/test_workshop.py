@@ -199,6 +199,20 @@ def test_what_a_comparison_shows_later_on_is_a_change_like_others(shop: Shop) ->
     shop.until(lambda: shop.made == [{"web": False}], "the restart")
 
 
+def test_what_cannot_be_carried_is_not_acted_upon_and_holds_up_nothing_else(shop: Shop) -> None:
+    shop.arrange(shop.rule("conf", "restart", target="/etc/app"), shop.rule("src", "run", command=("make",)))
+    shop.until(lambda: shop.guest.done == ["all of conf"], "the first comparison")
+    shop.guest.full = True
+    shop.change("conf", "a")
+    shop.until(lambda: "rule-failed" in shop.events(), "the refusal")
+    assert shop.events().index("sync-failed") < shop.events().index("rule-failed")
+    shop.change("src", "a")
+    shop.until(lambda: "run-done" in shop.events(), "the command of another rule")
+    shop.guest.full = False
+    shop.change("conf", "a")
+    shop.until(lambda: shop.made == [{"web": False}], "the restart after the next change")
+
+
 def test_a_command_is_ended_and_nothing_is_left_when_the_watch_ends(tmp_path: Path) -> None:
     threads, shop = threading.active_count(), Shop(tmp_path)
     with shop.workshop:
