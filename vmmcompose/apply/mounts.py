@@ -130,6 +130,7 @@ def report_words(report: Report) -> str:
         (report.fetched, "fetched"),
         (len(report.conflicts), "changed on both sides"),
         (len(report.skipped), "left out"),
+        (len(report.overwritten), "of the guest's own overwritten"),
     )
     told = ", ".join(f"{count} {what}" for count, what in counts if count)
     return told or "nothing differed"

@@ -21,6 +21,8 @@ class Report:
     """Changed on both sides since they were last in step."""
     skipped: tuple[str, ...] = ()
     """`path: why`."""
+    overwritten: tuple[str, ...] = ()
+    """Of these the guest had something of its own, and the host's side counts. Only a whole comparison sees it."""
 
     def plus(self, other: "Report") -> "Report":
         """Both as one."""
@@ -31,6 +33,7 @@ class Report:
             self.bytes + other.bytes,
             self.conflicts + other.conflicts,
             self.skipped + other.skipped,
+            self.overwritten + other.overwritten,
         )
 
 

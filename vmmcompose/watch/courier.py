@@ -1,7 +1,7 @@
 """A thread that keeps one thing in step in one guest, for as long as it is wanted."""
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from threading import Condition, Thread
 from typing import Protocol
@@ -16,7 +16,8 @@ CALM_S = 0.03
 LONGEST_S = 1.0
 """How long they are waited for at most, where something is written all the time."""
 SHOWN, REMEMBERED = 5, 1000
-"""Of the paths that could not be carried over, how many are told, and how many are known to have been."""
+"""Of the paths that could not be carried over, how many are told (as of those overwritten), and how many are known to
+have been."""
 TOLD_S = 16.0
 """The wait before the next try from which on the user is told: a guest that boots does not answer yet."""
 
@@ -155,6 +156,9 @@ class Courier(Thread):
         for path in report.conflicts:
             words = f"{self._vm}: {self._what}: both sides changed {path!r}; the guest's is kept beside it"
             self._tell(Notice("sync-conflict", words, self._vm, bad=True))
+        if report.overwritten:
+            words = f"{self._vm}: {self._what}: what the guest had of its own was overwritten"
+            self._tell(Notice("sync-overwritten", words, self._vm, _lines(report.overwritten)))
         self._say_skipped(report.skipped)
 
     def _say_skipped(self, skipped: tuple[str, ...]) -> None:
@@ -164,10 +168,8 @@ class Courier(Thread):
             self._skipped.clear()
         self._skipped.update(news)
         if news:
-            lines = [ascii(text)[1:-1] for text in news[:SHOWN]]
-            lines += [f"and {len(news) - SHOWN} more"] if len(news) > SHOWN else []
             words = f"{self._vm}: {self._what}: not carried over"
-            self._tell(Notice("sync-skipped", words, self._vm, tuple(lines), bad=True))
+            self._tell(Notice("sync-skipped", words, self._vm, _lines(news), bad=True))
 
     def _lost(self, error: VmmError) -> None:
         """Tells it once, and waits before the next try. A new connection begins with a comparison of everything."""
@@ -191,3 +193,9 @@ class Courier(Thread):
     def _forget(self) -> None:
         self._changed.clear()
         self._whole = False
+
+
+def _lines(texts: Sequence[str]) -> tuple[str, ...]:
+    """The first of them, with nothing in them that a terminal would obey."""
+    lines = tuple(ascii(text)[1:-1] for text in texts[:SHOWN])
+    return (*lines, f"and {len(texts) - SHOWN} more") if len(texts) > SHOWN else lines

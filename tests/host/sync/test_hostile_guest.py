@@ -172,6 +172,16 @@ def test_control_characters_are_names_like_others(lab: SyncLab) -> None:
     assert os.listdir(lab.host) == [name]
 
 
+def test_what_git_runs_by_itself_can_be_kept_from_a_guest(lab: SyncLab) -> None:
+    """As docs/sync.md advises."""
+    for path in (".git/hooks/post-checkout", "part/.git/config", "part/fine"):
+        (lab.guest / path).parent.mkdir(parents=True, exist_ok=True)
+        (lab.guest / path).write_text("1")
+    with lab.mirror(two_way=True, patterns=(".git",)) as mirror:
+        mirror.full()
+    assert sorted(path.name for path in lab.host.rglob("*")) == ["fine", "part"]
+
+
 @pytest.mark.parametrize(
     ("path", "target", "inside"),
     [

@@ -225,3 +225,25 @@ def test_a_file_that_shrinks_while_it_is_fetched_is_told(
         mirror.pull(force=False)
         assert mirror.diff() == ()
     assert shown(lab.host) == shown(lab.guest)
+
+
+def test_what_a_push_overwrites_of_the_guests_own_is_told(lab: SyncLab) -> None:
+    in_step(lab)
+    write(lab.guest / "a", "of the guest's")
+    write(lab.guest / "b", "changed on both sides")
+    write(lab.guest / "d/e", "deleted here")
+    write(lab.host / "b", "the host's")
+    write(lab.host / "d/c", "changed here alone")
+    (lab.host / "d/e").unlink()
+    (lab.guest / "gone/f").unlink()
+    write(lab.guest / "own", "nobody's but the guest's")
+    (lab.guest / "d/c").chmod(0o600)
+    with lab.mirror() as mirror:
+        report = mirror.full()
+        assert report.overwritten == ("a", "b", "d/c", "d/e")
+        calm()
+        assert mirror.full().overwritten == ()
+        write(lab.host / "b", "the host's again")
+        assert mirror.push({"b"}).overwritten == ()
+    assert (lab.guest / "own").exists()
+    assert (lab.host / "a").read_text() == (lab.guest / "a").read_text() == "a"

@@ -294,3 +294,15 @@ def test_what_is_in_step_is_noted_once_it_is_calm(
         couriers.changed({str(site): {"index.html"}}, overflow=False)
         time.sleep(1)
         assert noted() != source_digest(site)
+
+
+def test_what_was_overwritten_is_told_without_what_a_terminal_obeys(
+    couriers: Couriers, guest: Guest, told: list[Notice]
+) -> None:
+    guest.report = Report(sent=101, overwritten=("\x1b[2J", *map(str, range(100))))
+    arranged(couriers, guest)
+    while len(told) < 2 and select.select([couriers], [], [], 5)[0]:
+        couriers.hand_over()
+    assert [notice.event for notice in told] == ["sync", "sync-overwritten"]
+    assert told[1].lines[0] == r"\x1b[2J"
+    assert told[1].lines[-1].endswith("more")

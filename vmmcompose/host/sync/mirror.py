@@ -22,7 +22,7 @@ from vmmcompose.host.sync.channel import Channel, Failed
 from vmmcompose.host.sync.looking import Looked, changes
 from vmmcompose.host.sync.pulling import Puller
 from vmmcompose.host.sync.tree import Tree, settled
-from vmmcompose.model.mountsync import Differences, Report
+from vmmcompose.model.mountsync import Difference, Differences, Report
 
 _ATTEMPTS = 5
 _PAUSE_S = 0.1
@@ -77,7 +77,9 @@ class Mirror:
         worn = {path for path, entry in items.items() if self._only_worn(path, entry, sides.guest)}
         report = report.plus(self._carry(items, worn, gone, sides.guest))
         self._whole = True
-        return report.plus(self._again())
+        replaced = {*items, *gone} - worn
+        overwritten = tuple(one.path for one in found if one.path in replaced and _own(one, sides.guest))
+        return report.plus(Report(overwritten=() if self._two_way else overwritten)).plus(self._again())
 
     def push(self, changed: Collection[str]) -> Report:
         """Transfers what changed among these paths on the host."""
@@ -209,6 +211,11 @@ class Mirror:
     def _take_pending(self) -> set[str]:
         pending, self._pending = self._pending, set()
         return pending
+
+
+def _own(one: Difference, guest: Listing) -> bool:
+    """Whether the guest has content there that it did not get from the host."""
+    return one.guest in {"added", "changed"} and not guest[one.path].is_folder
 
 
 def _topmost(paths: Iterable[str]) -> list[str]:
