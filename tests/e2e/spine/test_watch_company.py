@@ -1,6 +1,7 @@
 """`vmm watch` beside others: a second one, consoles that begin anew, and somebody who takes away what it stands on."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from tiny_kernel import write_tiny_kernel
 from watching import Watching, watching
 
 from vmmcompose.host.process import identify
+from vmmcompose.watch.loop import BLIND_TIMER_S
 
 pytestmark = pytest.mark.root
 
@@ -130,3 +132,25 @@ def test_names_have_colours_on_a_terminal_unless_they_are_not_wanted(host: Lab) 
         )
         assert ("\x1b[36ma | \x1b[0mhello" in done.stdout) == colour
         assert ("\x1b" in done.stdout) == colour
+
+
+def test_rules_of_iptables_legacy_of_which_nobody_is_told_are_looked_at_more_often(host: Lab) -> None:
+    tools = host.root / "bin"
+    tools.mkdir()
+    for tool in ("iptables", "iptables-save", "iptables-restore"):
+        legacy = shutil.which(tool.replace("iptables", "iptables-legacy"))
+        if legacy is None:
+            pytest.skip("iptables-legacy is missing")
+        (tools / tool).symlink_to(legacy)
+    if host.run("iptables-legacy", "-L", code=None).returncode != 0:
+        pytest.skip("the kernel has no tables of iptables-legacy")
+    host.env["PATH"] = f"{tools}:{os.environ['PATH']}"
+    with watching(host) as watch:
+        whole = host.run("iptables-legacy-save").stdout.count("VMM")
+        assert whole
+        mark = watch.mark()
+        host.run("iptables-legacy", "-F")
+        host.run("iptables-legacy", "-t", "nat", "-F")
+        ended = watch.until("ended", mark, BLIND_TIMER_S + 10)
+        assert {change["address"] for change in ended["changes"]} == {"network"}
+        assert host.run("iptables-legacy-save").stdout.count("VMM") == whole
