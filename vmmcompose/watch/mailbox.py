@@ -24,6 +24,10 @@ class Mailbox(Generic[T]):
         self._things.append(thing)
         os.eventfd_write(self._wake, 1)
 
+    def __len__(self) -> int:
+        """How much has not been taken."""
+        return len(self._things)
+
     def take(self) -> Iterator[T]:
         """Everything there is. To be called where the descriptor is readable."""
         os.eventfd_read(self._wake)

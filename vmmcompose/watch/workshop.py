@@ -31,6 +31,10 @@ Open = Callable[[Paths, VmSpec, WatchRule, tuple[str, ...]], AbstractContextMana
 """Opens the way for what a rule carries, without what the patterns leave out."""
 
 
+MOST_UNTOLD, _PAUSE_S = 10_000, 0.1
+"""Lines that a command may have printed and the user not have been told."""
+
+
 class Arrived(Protocol):
     """Is told where a comparison carried something, without any change that was told."""
 
@@ -282,6 +286,9 @@ class Workshop:
         thread.start()
 
     def _say(self, notice: Notice) -> None:
+        """In a thread. One that prints without end waits for the loop, which may be busy with a long run."""
+        while len(self._came) > MOST_UNTOLD and not self._closing.wait(_PAUSE_S):
+            pass
         self._came.put(lambda: self._tell(notice))
 
 

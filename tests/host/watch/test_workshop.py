@@ -1,6 +1,7 @@
 """Rules of `watch` at work: real files, and guests whose other end is here."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from rule_lab import Shop
 from vmmcompose.model.desired import Desired
 from vmmcompose.model.mountsync import Report
 from vmmcompose.model.record import Process
+from vmmcompose.watch import workshop
 
 
 @pytest.fixture
@@ -72,6 +74,22 @@ def test_output_is_told_line_by_line_without_what_a_terminal_would_obey(shop: Sh
     shop.until(lambda: shop.events().count("run-failed") == 2, "the second failure")
     assert "the connection ended" in shop.told[-1].words
     assert shop.told[-1].hint == "look there\nit runs again after the next change"
+
+
+def test_a_command_that_prints_without_end_waits_to_be_told(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workshop, "MOST_UNTOLD", 5)
+    shop.guest.lines = tuple(str(number).encode() for number in range(50))
+    shop.arrange(shop.rule("src", "run", command=("yes",)))
+    shop.change("src", "a")
+    shop.until(lambda: "run yes" in shop.guest.done, "the run")
+    time.sleep(0.3)  # the loop is busy
+    assert len(shop.told) <= 8
+    shop.until(lambda: "run-done" in shop.events(), "the end")
+    assert [notice.words for notice in shop.told if notice.event == "output"] == [
+        f"web: {n}" for n in range(50)
+    ]
 
 
 def test_a_restart_comes_after_what_is_carried_and_commands_and_once(shop: Shop) -> None:

@@ -21,7 +21,8 @@ def swap_file(paths: Paths, vm_id: str, number: int, path: str) -> None:
     """Exchanges the file of a running VM's read-only drive `number`, of which 0 is the root disk.
 
     Raises:
-        DriverError: refused, or no answer; the drive has its old file then.
+        DriverError: refused, or no answer. The drive has its old file then, unless the guest could not be told of the
+            new size: as the host counts it as old all the same, it is exchanged once more by the next run.
     """
     try:
         with Qmp(str(paths.socket(vm_id)), _LIMIT_S) as qmp:
