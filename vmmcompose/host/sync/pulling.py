@@ -193,10 +193,12 @@ def _is_rule(path: str) -> bool:
 
 def _above(paths: Iterable[str]) -> set[str]:
     """The folders that paths are in."""
-    found = set()
+    found: set[str] = set()
     for path in paths:
-        parts = path.split("/")
-        found |= {"/".join(parts[:end]) for end in range(1, len(parts))}
+        above = path.rpartition("/")[0]
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition("/")[0]
     return found
 
 
