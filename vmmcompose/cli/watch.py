@@ -7,6 +7,7 @@ from vmmcompose.cli.invocation import Invocation, pass_invocation
 from vmmcompose.cli.patience import lock_timeout_option
 from vmmcompose.cli.project import choose, load_desired, target_option, targets
 from vmmcompose.cli.timeouts import timeout_option
+from vmmcompose.errors import UsageError
 from vmmcompose.model.options import Options
 
 down_option = click.option("--down-on-exit", is_flag=True, help="Delete the project's VMs at the end.")
@@ -59,6 +60,10 @@ def watch(
     """`vmm watch`."""
     from vmmcompose.cli.watching import Manner, keep
     from vmmcompose.watch.reading import read_apart
+
+    if once and (down_on_exit or logs):
+        option = "--down-on-exit" if down_on_exit else "--logs"
+        raise UsageError(f"--once and {option} exclude each other", hint="--once looks once and ends at once")
 
     names = (*vms, *targets(target))
     read_apart(invocation.settings(), invocation.reading(names))
