@@ -156,6 +156,7 @@ def test_what_the_guest_changed_is_put_right(lab: SyncLab) -> None:
         (lab.guest / "d").write_text("a file of the guest's")
         (lab.host / "d/f").write_text("22")
         mirror.push({"d/f"})
+        assert list(lab.guest.glob(".vmm-sync.*/*/*")) == []
     assert shown(lab.guest) == shown(lab.host)
 
 

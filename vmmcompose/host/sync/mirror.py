@@ -89,6 +89,7 @@ class Mirror:
             report = self._once({*changed, *self._take_pending()})
             return report.plus(self._again())
         except Failed:  # somebody in the guest has changed what we counted on
+            self._channel.run([syncscript.CLEAR])
             self._whole = False
             return self.full()
 
