@@ -62,7 +62,7 @@ def test_develop_makes_its_page_of_what_is_edited(develop: Lab) -> None:
         eventually(lambda: page() == ["installed", "first page"], "the first page", 60)
         (develop.project / "pages/2.txt").write_text("second page\n")
         eventually(lambda: page() == ["installed", "first page", "second page"], "the second page", 30)
-        assert watch.named("output")[-1]["detail"] == "web: 2 pages"
+        eventually(lambda: watch.named("output")[-1]["detail"] == "web: 2 pages", "its output")
         watch.calm()
         mark = watch.mark()
         with (develop.project / "install.sh").open("a") as script:
