@@ -67,7 +67,10 @@ class _MountCourier(Courier):
         if self._unnoted:
             self._note(way)
         else:
-            self._said(way.full())
+            report = way.full()
+            self._said(report)
+            # Nobody told of a change: where there was none, what was noted holds.
+            self._unnoted = self._unnoted and bool(report.sent or report.deleted or report.fetched)
 
     def _note(self, way: Way) -> None:
         """The directory as it is now has been carried over, if nothing of it turns out to have changed meanwhile."""
@@ -83,8 +86,8 @@ class _MountCourier(Courier):
             self._told.put(InStep(self._spec, self._mount, self._process, digest))
 
     def _said(self, report: Report, *, first: bool = False) -> None:
-        carried = report.sent or report.deleted or report.fetched
-        self._unnoted = not report.skipped and bool(first or carried or self._unnoted)
+        # Also where nothing had to be carried: a link that was made anew looks other to whoever plans.
+        self._unnoted = not report.skipped
         super()._said(report, first=first)
 
 

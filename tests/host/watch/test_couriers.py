@@ -1,6 +1,7 @@
 """What is carried into guests, in which portions, and what happens when the way is lost."""
 
 import json
+import os
 import select
 import threading
 import time
@@ -244,6 +245,12 @@ def test_what_is_in_step_is_noted_once_it_is_calm(
         couriers.arrange({"web": known}, {"web": PROCESS})
         eventually(lambda: noted() == source_digest(site), "the change is noted")
         assert guest.kept == 2
+        guest.report = Report()
+        os.utime(site / "index.html", ns=(1, 1))
+        couriers.changed({str(site): {"index.html"}}, overflow=False)
+        eventually(
+            lambda: noted() == source_digest(site), "what looks other and is the same in the guest is noted"
+        )
         write_record(paths, replace(known, process=Process(7, 8, "boot")))
         (site / "index.html").write_text("another VM has another image")
         couriers.changed({str(site): {"index.html"}}, overflow=False)
