@@ -70,7 +70,8 @@ class _MountCourier(Courier):
             report = way.full()
             self._said(report)
             # Nobody told of a change: where there was none, what was noted holds.
-            self._unnoted = self._unnoted and bool(report.sent or report.deleted or report.fetched)
+            if not (report.sent or report.deleted or report.fetched):
+                self._unnoted = False
 
     def _note(self, way: Way) -> None:
         """The directory as it is now has been carried over, if nothing of it turns out to have changed meanwhile."""
